@@ -1,0 +1,106 @@
+"""What flows into a network: events, samples and the splits of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+from attrs import evolve, field, frozen
+from numpy.typing import NDArray
+
+from snn_kernel.errors import DataError
+
+EVENT = np.dtype([("x", "<u4"), ("y", "<u4"), ("t", "<u4"), ("p", "<u4")])
+Layout = Literal["NC", "NLC", "NHWC", "NTC", "NTLC", "NTHWC"]
+
+_array_eq = attrs.cmp_using(eq=np.array_equal)
+
+
+@frozen
+class Events:
+    """Address events of a data set, `records[offsets[i]:offsets[i+1]]` being sample i.
+
+    records [E] of EVENT (t in µs), offsets int64 [N+1], labels int64 [N], size (W, H, P).
+    """
+
+    records: NDArray[Any] = field(eq=_array_eq)
+    offsets: NDArray[np.int64] = field(eq=_array_eq)
+    labels: NDArray[np.int64] = field(eq=_array_eq)
+    size: tuple[int, int, int]
+
+    def __attrs_post_init__(self) -> None:
+        if self.records.dtype != EVENT:
+            raise DataError(f"events must be records {EVENT.names} of u32, not {self.records.dtype}")
+        ends = self.offsets
+        if len(ends) != len(self.labels) + 1 or ends[0] != 0 or ends[-1] != len(self.records):
+            raise DataError("event offsets do not cover the records, one sample per label")
+        if np.any(np.diff(ends) < 0):
+            raise DataError("event offsets are not ascending")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def sample(self, i: int) -> NDArray[Any]:
+        """The events of sample i, [n] of EVENT."""
+        return self.records[self.offsets[i] : self.offsets[i + 1]]
+
+
+@frozen
+class Samples:
+    """x float32 [N, …] channels last, T first after N where timesteps are in the data; y int64 [N]."""
+
+    x: NDArray[np.float32] = field(eq=_array_eq)
+    y: NDArray[np.int64] = field(eq=_array_eq)
+    layout: Layout
+
+    def __attrs_post_init__(self) -> None:
+        if self.x.dtype != np.float32 or self.y.dtype != np.int64:
+            raise DataError(f"samples are {self.x.dtype} with labels {self.y.dtype}, not float32/int64")
+        if self.x.ndim != len(self.layout) or self.y.shape != (len(self.x),):
+            raise DataError(
+                f"samples {self.x.shape} with labels {self.y.shape} do not fit layout {self.layout}"
+            )
+        if not np.isfinite(self.x).all():
+            raise DataError("samples hold values that are not finite numbers")
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def timed(self) -> bool:
+        """Whether timesteps are in the data."""
+        return "T" in self.layout
+
+    def take(self, index: Any) -> Samples:
+        """Those samples that `index` (slice, mask or integers) picks."""
+        return evolve(self, x=self.x[index], y=self.y[index])
+
+    def channels_first(self) -> NDArray[np.float32]:
+        """x as a network takes it: [N, C, …], or [N, T, C, …]."""
+        return np.ascontiguousarray(np.moveaxis(self.x, -1, 2 if self.timed else 1))
+
+
+@frozen
+class Splits:
+    """The three sets of a data set, any of them absent, and the number of classes."""
+
+    train: Samples | Events | None
+    valid: Samples | Events | None
+    test: Samples | Events | None
+    classes: int
+
+    def map(self, change: Callable[[Any], Any]) -> Splits:
+        """The same splits with every set that is there replaced by `change(set)`."""
+        sets = {n: getattr(self, n) for n in ("train", "valid", "test")}
+        return evolve(self, **{n: change(s) for n, s in sets.items() if s is not None})
+
+    def samples(self, name: Literal["train", "valid", "test"]) -> Samples:
+        """The set `name` as samples; DataError if it is absent, empty or still events."""
+        found = getattr(self, name)
+        if isinstance(found, Events):
+            raise DataError(f"the {name} set still holds events: add a preprocessing that makes frames")
+        if found is None or not len(found):
+            raise DataError(f"the data set has no {name} samples")
+        return found  # type: ignore[no-any-return]
