@@ -17,10 +17,9 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        whose = f" ({self.whose})" if self.whose else ""
-        hint = f" ({self.hint})" if self.hint else ""
-        place = f"{self.where}{whose}: " if self.where or whose else ""
-        return f"{place}{self.what}{hint}"
+        place = f"{self.where} ({self.whose})" if self.whose else self.where
+        text = f"{place.strip()}: {self.what}" if place else self.what
+        return f"{text} ({self.hint})" if self.hint else text
 
 
 class SnnkError(Exception):
@@ -47,16 +46,11 @@ class DataError(RunError):
     """A data set, a sample or a file handed in is not what it should be."""
 
 
-class NetworkError(SnnkError):
-    """A network document contradicts itself, or a model cannot be expressed as one."""
-
-
 def near(name: str, known: Iterable[str]) -> str:
-    """The hint that names the near miss of `name` among `known`, or what there is to choose from."""
+    """The hint that names the near miss of `name` among `known`, or all there is."""
     from difflib import get_close_matches
 
-    names = sorted(known)
-    folded = {n.casefold(): n for n in names}
+    folded = {n.casefold(): n for n in sorted(known)}
     if close := get_close_matches(name.casefold(), folded, n=1, cutoff=0.6):
         return f"did you mean '{folded[close[0]]}'?"
-    return f"known: {', '.join(names)}" if names else ""
+    return f"known: {', '.join(folded.values())}" if folded else ""

@@ -4,6 +4,7 @@ A registration hook takes no argument and returns an iterable of `Kind(name, con
 The verb named in its docstring is a method of the config object. Observers return nothing and
 change nothing.
 """
+# mypy: disable-error-code="empty-body"
 
 from __future__ import annotations
 
@@ -22,79 +23,60 @@ PROJECT = "snn_kernel"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
-SLOTS: Mapping[str, str] = {
-    slot: f"snnk_{slot}s"
-    for slot in (
-        *("dataset", "preprocessing", "augmentation", "neuron", "model", "framework"),
-        *("postprocessing", "deployer", "tracker", "report", "launcher"),
-    )
-}
-
 
 @hookspec
 def snnk_datasets() -> Iterable[Kind]:
     """`load(context) -> Splits`: read a data set from where the user keeps it."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_preprocessings() -> Iterable[Kind]:
     """`apply(splits, context) -> Splits`: new splits; the ones given stay as they are."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_augmentations() -> Iterable[Kind]:
     """`apply(x, y, context) -> (x, y)`: change one training batch, drawing from context.seed."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_neurons() -> Iterable[Kind]:
     """`step(state, current, fire) -> (state, spikes)`; optional `module(context)`, `lower()`."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_models() -> Iterable[Kind]:
     """`build(shapes, session) -> model`: a model that the framework of the plan can train."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_frameworks() -> Iterable[Kind]:
     """`open(context) -> Session`: whatever must be set up before models are built and trained."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_postprocessings() -> Iterable[Kind]:
-    """`apply(processed, splits, session, context) -> Outcome`: measure or replace a trained model."""
-    raise NotImplementedError
+    """`apply(processed, splits, session, context) -> Outcome`: measure a model, or replace it."""
 
 
 @hookspec
 def snnk_deployers() -> Iterable[Kind]:
     """`deploy(processed, samples, context) -> Deployed`: files for a target, results if it ran."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_trackers() -> Iterable[Kind]:
     """`observe(context) -> observer`: an object with some of the observer hooks as methods."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_reports() -> Iterable[Kind]:
     """`write(report, context) -> {name: path}`: files that show a whole report to people."""
-    raise NotImplementedError
 
 
 @hookspec
 def snnk_launchers() -> Iterable[Kind]:
     """`launch(carry, jobs) -> iterable of ModelReport`: call carry(job) for each, anywhere."""
-    raise NotImplementedError
 
 
 @hookspec
@@ -120,3 +102,11 @@ def snnk_step_finished(step: str, seconds: float, made: Any) -> None:
 @hookspec
 def snnk_run_finished(report: Report) -> None:
     """All runs of a plan are done."""
+
+
+# Every registration hook by the slot it fills: {"dataset": "snnk_datasets", …}.
+SLOTS: Mapping[str, str] = {
+    name.removeprefix("snnk_")[:-1]: name
+    for name, hook in list(globals().items())
+    if name.startswith("snnk_") and hook.__annotations__["return"] == "Iterable[Kind]"
+}

@@ -1,4 +1,4 @@
-"""What a kind is, who offers it, and what its verbs are lent."""
+"""What a kind is, who offers it, who chose it, and what its verbs are lent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from snn_kernel.network import Network
-    from snn_kernel.results import Activity, Prediction, Trained
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from snn_kernel.results import Activity, Measure, Prediction, Trained
     from snn_kernel.signals import Samples, Splits
+    from snn_network import Network
 
 
 @frozen
@@ -20,7 +23,9 @@ class Kind:
 
     The class's fields are the keys of its `params` table, its validators check them, its docstring
     documents it, its verb (see hookspecs) is its behaviour. An optional `check(plan, place)` yields
-    what of the whole plan it cannot live with. `needs` are modules it imports when it acts.
+    what of the whole plan it cannot live with, as strings or Faults; where the file has faults,
+    what is wrong is absent from that plan. `needs` are modules it imports when it acts, with the
+    distribution to install where that has another name ("sklearn:scikit-learn").
     """
 
     name: str
@@ -42,36 +47,57 @@ class Offer:
 
 
 @frozen
+class Choice:
+    """A kind as one table of a file chose it: where, whose, and its checked config object."""
+
+    place: str
+    offer: Offer
+    config: Any
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind."""
+        return self.offer.kind.name
+
+
+def chosen(slot: str, **options: Any) -> Any:
+    """A config field holding a table {kind, params} of another slot; its value is that kind's
+    config object, checked as if it stood in a section of its own."""
+    return field(metadata={"slot": slot}, **options)
+
+
+@frozen
 class Shapes:
-    """What a model is built for: channels-last shape of one sample at one timestep, and classes."""
+    """What a model is built for: channels-last shape of one sample at one timestep, and classes;
+    `timesteps` is how many are in the data, None if none are."""
 
     input: tuple[int, ...]
     output: tuple[int, ...]
-    timesteps: int | None = None  # how many are in the data, None if none are
-
-
-def _silent(*_: Any) -> None:
-    return None
+    timesteps: int | None = None
 
 
 @frozen
 class Context:
-    """What a verb is lent: its seed, its folder for files, where downloads are kept, its voice."""
+    """What a verb is lent: its seed, its folder for files, where downloads are kept, its voice.
+
+    `progress(part, done, total, measures)` tells how far it is, `warn(text)` what users must know.
+    """
 
     seed: int
     folder: Path
     cache: Path
-    progress: Callable[[str, int, int, Mapping[str, float]], None] = _silent
-    warn: Callable[[str], None] = _silent
+    progress: Callable[[str, int, int, Mapping[str, float]], None] = lambda *_: None
+    warn: Callable[[str], None] = lambda _: None
 
 
 @frozen
 class Training:
-    """How to train one model: what stands beside `params` in its section, and the augmentations."""
+    """How to train a model: what stands beside its `params`, and the augmentations' config objects.
+    `optimizer` is a plan.Optimizer or None."""
 
     epochs: int
     batch_size: int
-    optimizer: Any = None  # plan.Optimizer or None
+    optimizer: Any = None
     augmentations: tuple[Any, ...] = ()
 
 
@@ -84,6 +110,9 @@ class Session(Protocol):
     def predict(self, model: Any, samples: Samples) -> Prediction:
         """Logits and spikes of every neuron layer, in the order of the samples."""
 
+    def score(self, prediction: Prediction, y: NDArray[np.int64]) -> tuple[Measure, ...]:
+        """The framework's metrics of a prediction on labels `y`, source "test", accuracy aside."""
+
     def activity(self, model: Any, samples: Samples) -> tuple[Activity, ...]:
         """What went in and out of every layer of the lowered network, counted."""
 
@@ -95,19 +124,3 @@ class Session(Protocol):
 
     def load(self, model: Any, path: Path) -> None:
         """Weights from `save`; DataError names keys or shapes that do not fit."""
-
-
-class NeuronLaw(Protocol):
-    """A neuron's config object: the law, and optionally `module(context)` and `lower()`."""
-
-    def step(self, state: Any, current: Any, fire: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """One timestep: (state, spikes). `state` is None before the first; `fire(u, threshold)` is
-        1 where u ≥ threshold, with a surrogate gradient in training. Never changes its arguments."""
-
-
-def chosen(slot: str, **options: Any) -> Any:
-    """A config field holding a table {kind, params} of another slot; its value is that kind's
-    config object, checked as if it stood in a section of its own."""
-    return field(metadata={"slot": slot}, **options)
-
-

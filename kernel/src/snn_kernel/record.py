@@ -1,17 +1,34 @@
-"""What stays on disk: atomic files, the run folder, its lock, the ledger of runs."""
+"""What stays on disk: files written whole, the folder of a run, what it was made with."""
 
 from __future__ import annotations
 
-import contextlib
+import csv
+import io
+import json
 import os
+import platform
 import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from snn_kernel.errors import RunError
+
+if TYPE_CHECKING:
+    from snn_kernel.plan import Plan
+    from snn_kernel.results import ModelReport
 
 
 def write_atomic(path: Path, data: bytes | str) -> Path:
-    """`data` (text as UTF-8) in `path`, whole or not at all, whatever interrupts; returns `path`."""
+    """`data` (text as UTF-8) at `path`, whole or not at all, whatever interrupts."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    prefix = f".{path.name}.{os.getpid()}."
+    handle, partial = tempfile.mkstemp(prefix=prefix, suffix=".partial", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
@@ -20,7 +37,65 @@ def write_atomic(path: Path, data: bytes | str) -> Path:
         os.chmod(partial, 0o644)
         os.replace(partial, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             os.unlink(partial)
         raise
     return path
+
+
+def cache() -> Path:
+    """Where downloads are kept between runs: SNNK_CACHE, or the user's cache folder."""
+    return Path(os.environ.get("SNNK_CACHE") or Path.home() / ".cache" / "snn-kernel")
+
+
+def sweep(folder: Path) -> None:
+    """Remove the partial files that killed processes left in `folder` and below."""
+    for partial in folder.rglob(".*.partial"):
+        # PermissionError: that process is alive, and somebody else's.
+        with suppress(ValueError, IndexError, FileNotFoundError, PermissionError):
+            try:
+                os.kill(int(partial.name.split(".")[-3]), 0)
+            except ProcessLookupError:
+                partial.unlink()
+
+
+@frozen
+class RunFolder:
+    """The folder <out>/<bench name>/<time> of one invocation."""
+
+    path: Path
+    versions: Mapping[str, str]
+    warn: Callable[[str], None]
+
+    @classmethod
+    def open(cls, plan: Plan, out: Path, warn: Callable[[str], None]) -> RunFolder:
+        """A new folder, with a lock file that says what ran with which versions of what."""
+        sweep(out)
+        path = stem = out / plan.bench.name / time.strftime("%Y-%m-%d_%H-%M-%S")
+        while path.exists():
+            path = stem.with_name(f"{stem.name}_{len(list(stem.parent.glob(f'{stem.name}*')))}")
+        names = {"snn-kernel", "numpy", "torch", *(c.offer.plugin for c in plan.choices())}
+        found = sorted((d.name, d.version) for d in metadata.distributions() if d.name in names)
+        versions = {"python": platform.python_version(), **dict(found)}
+        lock = {"platform": platform.platform(), "versions": versions, "document": plan.document}
+        write_atomic(path / "lock.json", json.dumps(lock, indent=2, default=str))
+        return cls(path, versions, warn)
+
+    def weights(self, label: str) -> Path:
+        """The newest weights of `label` from an earlier run of the same bench; RunError if none."""
+        found = sorted(self.path.parent.glob(f"*/{label}/weights.safetensors"))
+        if not found:
+            raise RunError(f"load = true, but no earlier run in {self.path.parent} saved '{label}'")
+        return found[-1]
+
+    def keep(self, report: ModelReport) -> ModelReport:
+        """The report with its tables written as CSV beside its other files."""
+        files = dict(report.files)
+        for table in report.tables:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows([table.columns, *table.rows])
+            twins = sum(n.partition(" ")[0] == table.name for n in files)
+            name = f"{table.name} {twins + 1}" if twins else table.name
+            path = report.folder / f"{name.replace(' ', '_')}.csv"
+            files[name] = write_atomic(path, text.getvalue())
+        return evolve(report, files=files)

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import attrs
 import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
-from snn_kernel.network import Network
-
-_array_eq = attrs.cmp_using(eq=np.array_equal)
+from snn_network import Network, equal
 
 
 @frozen
@@ -30,10 +27,7 @@ class Measure:
 
 @frozen
 class Table:
-    """Named columns and rows of text and numbers; written as CSV beside the run's other files.
-
-    `unit` is that of every number in it that has no unit in its column's name.
-    """
+    """Named columns and rows of text and numbers (all in `unit`, if given), kept as CSV."""
 
     name: str
     columns: tuple[str, ...]
@@ -44,11 +38,12 @@ class Table:
 
 @frozen
 class Tally:
-    """One tensor, counted over a data set: `elements` per sample and timestep, the rest in all."""
+    """One tensor, counted over a data set: `elements` per sample and timestep, the rest in all;
+    `total`, the sum of its values, is the number of spikes where they are small integers."""
 
     elements: int
     nonzeros: int
-    total: float  # the sum of its values: the number of spikes where they are small integers
+    total: float
     binary: bool
 
 
@@ -78,9 +73,14 @@ class Prediction:
     """Logits float32 [N, K]; spikes per neuron layer, bits packed as numpy.packbits does along the
     neurons (channel, y, x): uint8 [N, T, ceil(neurons/8)]; `neurons` tells how many bits count."""
 
-    logits: NDArray[np.float32] = field(eq=_array_eq)
+    logits: NDArray[np.float32] = field(eq=equal)
     spikes: Mapping[str, NDArray[np.uint8]] = field(factory=dict, eq=False)
     neurons: Mapping[str, int] = field(factory=dict)
+
+    def take(self, limit: int | None) -> Prediction:
+        """The first `limit` samples of it (None: all)."""
+        spikes = {layer: packed[:limit] for layer, packed in self.spikes.items()}
+        return evolve(self, logits=self.logits[:limit], spikes=spikes)
 
     def accuracy(self, y: NDArray[np.int64]) -> float:
         """The share of samples whose first largest logit is at the label."""
@@ -98,7 +98,7 @@ class Epoch:
 
 @frozen
 class Trained:
-    """A model after training: the model itself (opaque to the kernel) and how it came about."""
+    """A model after training (opaque to the kernel), and how it came about."""
 
     model: Any
     history: tuple[Epoch, ...] = ()
@@ -109,7 +109,7 @@ class Trained:
 class Outcome:
     """What one postprocessing adds, and nothing else; the kernel folds it into Processed.
 
-    A new `model` (None: unchanged) replaces the old one, its `suffix` is added to the name.
+    A `model` other than None replaces the old one; `suffix` is added to the name.
     """
 
     measures: tuple[Measure, ...] = ()
@@ -120,8 +120,8 @@ class Outcome:
 
 @frozen
 class Processed:
-    """A trained model with all that is known of it. `network`, `prediction` and `activity` are those
-    of `model` on the test set; `network` is None, and `obstacle` says why, if it cannot be lowered."""
+    """A trained model with all that is known of it: `network`, and on the test set `prediction` and
+    `activity`. If the model cannot be lowered, `network` is None, and `obstacle` says why."""
 
     name: str
     model: Any
@@ -146,15 +146,12 @@ class Processed:
 
 @frozen
 class Agreement:
-    """Spikes and logits of a deployed network against the framework's, element by element.
-
-    `first` names the first difference: layer, sample, timestep, neuron.
-    """
+    """A deployed network's spikes and logits against the framework's, element by element; `first`
+    names the first difference: layer, sample, timestep, neuron."""
 
     compared: int
     differing: int
     first: str = ""
-    samples: int = 0
 
 
 @frozen
@@ -170,12 +167,12 @@ class Deployed:
 
 @frozen
 class ModelReport:
-    """One model of one run, whole."""
+    """One model of one run, whole; `labels` are those of the test set."""
 
     model: str
     run: int
     processed: Processed
-    labels: NDArray[np.int64] = field(eq=_array_eq)
+    labels: NDArray[np.int64] = field(eq=equal)
     folder: Path
     deployed: tuple[Deployed, ...] = ()
     agreement: Agreement | None = None
@@ -185,6 +182,16 @@ class ModelReport:
     def measures(self) -> tuple[Measure, ...]:
         """Every measure, of training, postprocessing and deployment."""
         return self.processed.measures + tuple(m for d in self.deployed for m in d.measures)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table, the history of the training first."""
+        epochs = self.processed.trained.history
+        names = tuple(dict.fromkeys(n for e in epochs for n in e.measures))
+        rows = tuple((e.number, e.seconds, *(e.measures.get(n) for n in names)) for e in epochs)
+        history = (Table("history", ("epoch", "seconds", *names), rows),) if rows else ()
+        made = tuple(t for d in self.deployed for t in d.tables)
+        return history + self.processed.tables + made
 
 
 @frozen
@@ -200,13 +207,14 @@ class Report:
 
 
 def agree(ours: Prediction, theirs: Prediction) -> Agreement:
-    """Compare spike for spike, and logits bit for bit (a NaN agrees with nothing)."""
-    differing, compared, first = 0, 0, ""
+    """Compare spike for spike, and logits bit for bit; what is not there differs throughout."""
+    differing, compared, first = 0, ours.logits.size, ""
     for layer, expected in ours.spikes.items():
-        bits, found = ours.neurons[layer], theirs.spikes.get(layer)
-        compared += expected.shape[0] * expected.shape[1] * bits
+        everything = expected.shape[0] * expected.shape[1] * ours.neurons[layer]
+        compared += everything
+        found = theirs.spikes.get(layer)
         if found is None or found.shape != expected.shape:
-            differing += expected.shape[0] * expected.shape[1] * bits
+            differing += everything
             first = first or f"layer {layer}: no spikes of shape {expected.shape}"
         elif not np.array_equal(found, expected):
             other = expected ^ found
@@ -214,10 +222,9 @@ def agree(ours: Prediction, theirs: Prediction) -> Agreement:
             sample, step, byte = np.argwhere(other)[0]
             neuron = 8 * byte + np.unpackbits(other[sample, step, byte : byte + 1]).argmax()
             first = first or f"layer {layer}, sample {sample}, timestep {step}, neuron {neuron}"
-    compared += ours.logits.size
     if ours.logits.shape != theirs.logits.shape:
-        return Agreement(compared, differing + ours.logits.size, first or "logits: shapes differ")
+        return Agreement(compared, differing + ours.logits.size, first or "logits: other shape")
+    # A NaN equals nothing, so it differs.
     if len(where := np.argwhere(~(ours.logits == theirs.logits))):
-        differing += len(where)
         first = first or f"logits, sample {where[0][0]}, class {where[0][1]}"
-    return Agreement(compared, differing, first, len(ours.logits))
+    return Agreement(compared, differing + len(where), first)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-import attrs
 import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from snn_kernel.errors import DataError
+from snn_network import equal
 
 EVENT = np.dtype([("x", "<u4"), ("y", "<u4"), ("t", "<u4"), ("p", "<u4")])
 Layout = Literal["NC", "NLC", "NHWC", "NTC", "NTLC", "NTHWC"]
-
-_array_eq = attrs.cmp_using(eq=np.array_equal)
 
 
 @frozen
@@ -25,14 +23,16 @@ class Events:
     records [E] of EVENT (t in µs), offsets int64 [N+1], labels int64 [N], size (W, H, P).
     """
 
-    records: NDArray[Any] = field(eq=_array_eq)
-    offsets: NDArray[np.int64] = field(eq=_array_eq)
-    labels: NDArray[np.int64] = field(eq=_array_eq)
+    records: NDArray[Any] = field(eq=equal)
+    offsets: NDArray[np.int64] = field(eq=equal)
+    labels: NDArray[np.int64] = field(eq=equal)
     size: tuple[int, int, int]
 
     def __attrs_post_init__(self) -> None:
         if self.records.dtype != EVENT:
-            raise DataError(f"events must be records {EVENT.names} of u32, not {self.records.dtype}")
+            raise DataError(
+                f"events must be records {EVENT.names} of u32, not {self.records.dtype}"
+            )
         ends = self.offsets
         if len(ends) != len(self.labels) + 1 or ends[0] != 0 or ends[-1] != len(self.records):
             raise DataError("event offsets do not cover the records, one sample per label")
@@ -42,27 +42,22 @@ class Events:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def sample(self, i: int) -> NDArray[Any]:
-        """The events of sample i, [n] of EVENT."""
-        return self.records[self.offsets[i] : self.offsets[i + 1]]
-
 
 @frozen
 class Samples:
-    """x float32 [N, …] channels last, T first after N where timesteps are in the data; y int64 [N]."""
+    """x float32 [N, …] channels last, T after N where timesteps are in the data; y int64 [N]."""
 
-    x: NDArray[np.float32] = field(eq=_array_eq)
-    y: NDArray[np.int64] = field(eq=_array_eq)
+    x: NDArray[np.float32] = field(eq=equal)
+    y: NDArray[np.int64] = field(eq=equal)
     layout: Layout
 
     def __attrs_post_init__(self) -> None:
-        if self.x.dtype != np.float32 or self.y.dtype != np.int64:
-            raise DataError(f"samples are {self.x.dtype} with labels {self.y.dtype}, not float32/int64")
-        if self.x.ndim != len(self.layout) or self.y.shape != (len(self.x),):
-            raise DataError(
-                f"samples {self.x.shape} with labels {self.y.shape} do not fit layout {self.layout}"
-            )
-        if not np.isfinite(self.x).all():
+        x, y = self.x, self.y
+        if x.dtype != np.float32 or y.dtype != np.int64:
+            raise DataError(f"samples are {x.dtype} with labels {y.dtype}, not float32 with int64")
+        if x.ndim != len(self.layout) or y.shape != x.shape[:1]:
+            raise DataError(f"samples {x.shape}, labels {y.shape} do not fit layout {self.layout}")
+        if not np.isfinite(x).all():
             raise DataError("samples hold values that are not finite numbers")
 
     def __len__(self) -> int:
@@ -98,9 +93,9 @@ class Splits:
 
     def samples(self, name: Literal["train", "valid", "test"]) -> Samples:
         """The set `name` as samples; DataError if it is absent, empty or still events."""
-        found = getattr(self, name)
+        found: Samples | Events | None = getattr(self, name)
         if isinstance(found, Events):
-            raise DataError(f"the {name} set still holds events: add a preprocessing that makes frames")
-        if found is None or not len(found):
+            raise DataError(f"the {name} set still holds events: a preprocessing must make frames")
+        if not found:
             raise DataError(f"the data set has no {name} samples")
-        return found  # type: ignore[no-any-return]
+        return found

@@ -1,0 +1,35 @@
+# make demo   set up, then train, cost and deploy a spiking network on real handwritten digits
+# make test   set up, then every check and every test but the slow ones
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SOURCES := $(wildcard engine_zig/src/*.zig engine_zig/src/*/*.zig engine_zig/*.py)
+
+.PHONY: demo test test-all lint clean
+
+demo: $(READY)
+	$(BIN)/snnk run examples/digits.toml
+
+test: lint
+	$(BIN)/pytest -n 2 --dist loadfile
+
+test-all: lint
+	$(BIN)/pytest -m ""
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m ziglang fmt --check engine_zig
+
+# Made anew when what is installed changes; plain Python sources are installed editable.
+$(READY): requirements.txt constraints.txt kernel/pyproject.toml engine_zig/pyproject.toml \
+		$(wildcard plugins/*/pyproject.toml) $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,97 @@
+"""Compiles the engine while its wheel is built, with the Zig that comes as a build requirement."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Target(NamedTuple):
+    """A platform: Python's names for it, the wheel's, and the file that holds the library."""
+
+    system: str
+    machines: tuple[str, ...]
+    tag: str
+    file: str
+
+
+# glibc 2.17 is what manylinux2014 promises, macOS 11 the first for arm64.
+TARGETS = {
+    "x86_64-linux-gnu.2.17": Target(
+        "Linux",
+        ("x86_64", "amd64"),
+        "manylinux_2_17_x86_64.manylinux2014_x86_64",
+        "lib/libsnn_engine.so",
+    ),
+    "aarch64-linux-gnu.2.17": Target(
+        "Linux",
+        ("aarch64", "arm64"),
+        "manylinux_2_17_aarch64.manylinux2014_aarch64",
+        "lib/libsnn_engine.so",
+    ),
+    "aarch64-macos.11.0": Target(
+        "Darwin", ("arm64", "aarch64"), "macosx_11_0_arm64", "lib/libsnn_engine.dylib"
+    ),
+    "x86_64-macos.11.0": Target(
+        "Darwin", ("x86_64",), "macosx_11_0_x86_64", "lib/libsnn_engine.dylib"
+    ),
+    "x86_64-windows": Target("Windows", ("amd64", "x86_64"), "win_amd64", "lib/snn_engine.dll"),
+}
+
+
+class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
+    """`SNN_ENGINE_TARGET` (a key of TARGETS) builds for another platform than this one."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add the library to the wheel, or put it beside the sources for an editable install."""
+        name = os.environ.get("SNN_ENGINE_TARGET") or _here()
+        if name not in TARGETS:
+            raise SystemExit(f"SNN_ENGINE_TARGET is '{name}'; known: {', '.join(TARGETS)}")
+        target = TARGETS[name]
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{target.tag}"
+        self.prefix = Path(tempfile.mkdtemp(prefix="snn-engine-"))
+        _compile(Path(self.root), name, self.prefix)
+        library = self.prefix / target.file
+        if version == "editable":
+            place = Path(self.root, "src", "snn_engine", "_lib", library.name)
+            place.parent.mkdir(exist_ok=True)
+            # A process that has the old library mapped keeps it; a half-written one is never seen.
+            partial = place.with_suffix(f".{os.getpid()}.partial")
+            shutil.copy2(library, partial)
+            os.replace(partial, place)
+        else:
+            build_data["force_include"][str(library)] = f"snn_engine/_lib/{library.name}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the folder that the library was compiled into."""
+        shutil.rmtree(self.prefix, ignore_errors=True)
+
+
+def _here() -> str:
+    system, machine = platform.system(), platform.machine().lower()
+    for name, target in TARGETS.items():
+        if target.system == system and machine in target.machines:
+            return name
+    raise SystemExit(f"snn-engine is not built for {system} on {machine}: {', '.join(TARGETS)}")
+
+
+def _compile(root: Path, target: str, prefix: Path) -> None:
+    """Zig's own cache makes a second build quick, and lets two run at once."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "snn-engine-zig")
+    command = [
+        *(sys.executable, "-m", "ziglang", "build", "-Doptimize=ReleaseFast"),
+        *(f"-Dtarget={target}", "-Dcpu=baseline", "--prefix", str(prefix)),
+        *("--cache-dir", str(cache / "local"), "--global-cache-dir", str(cache / "global")),
+    ]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"zig build failed:\n{done.stderr}")

@@ -1,0 +1,232 @@
+//! One engine: at most one network, its threads' memory, its last reply.
+
+const std = @import("std");
+const clocked = @import("clocked.zig");
+const cpu = @import("cpu.zig");
+const crew = @import("crew.zig");
+const limits = @import("limits.zig");
+const msgpack = @import("msgpack.zig");
+const Error = @import("failure.zig").Error;
+const Failure = @import("failure.zig").Failure;
+const Network = @import("network.zig").Network;
+const Record = @import("record.zig").Record;
+
+/// A network and all that was allocated for it.
+const Loaded = struct {
+    arena: std.heap.ArenaAllocator,
+    network: Network,
+    sample: *const clocked.Sample,
+    level: cpu.Level,
+    crew: crew.Crew,
+};
+
+const Operation = enum { load, run, reset };
+
+pub const Engine = struct {
+    gpa: std.mem.Allocator,
+    failure: Failure = .{},
+    loaded: ?*Loaded = null,
+    reply: []u8 = &.{},
+    /// Errors are told without allocating: also the one that memory has run out.
+    refusal: [limits.text_bytes + 64]u8 = undefined,
+
+    pub fn deinit(self: *Engine) void {
+        self.unload();
+        self.gpa.free(self.reply);
+        self.* = undefined;
+    }
+
+    /// Answer one request. The reply is valid until the next call.
+    pub fn call(self: *Engine, request: []const u8) []const u8 {
+        self.gpa.free(self.reply);
+        self.reply = &.{};
+        return self.answer(request) catch |err| {
+            if (err == error.OutOfMemory) self.failure.refuse(.memory, "out of memory", .{}) catch {};
+            var writer: msgpack.Writer = .{ .bytes = &self.refusal };
+            writer.map(3);
+            writer.text("ok");
+            writer.boolean(false);
+            writer.text("code");
+            writer.text(@tagName(self.failure.code));
+            writer.text("error");
+            writer.text(self.failure.text());
+            return self.refusal[0..writer.at];
+        };
+    }
+
+    fn answer(self: *Engine, request: []const u8) Error![]const u8 {
+        if (request.len > limits.message_bytes) return self.failure.refuse(
+            .limit,
+            "request: {d} bytes exceed {d}",
+            .{ request.len, limits.message_bytes },
+        );
+        const message = msgpack.check(request) catch |err| return self.failure.refuse(
+            if (err == error.TooMany or err == error.TooDeep) .limit else .malformed,
+            "request: {s}",
+            .{switch (err) {
+                error.Truncated => "the message ends too early",
+                error.Malformed => "not one msgpack map of documented types",
+                error.TooDeep => "nested too deeply",
+                error.TooMany => "too many values",
+            }},
+        );
+        var record = try Record.read(message, "request", &self.failure);
+        return switch (try record.choice(Operation, "op")) {
+            .load => self.load(&record),
+            .run => self.run(&record),
+            .reset => self.reset(&record),
+        };
+    }
+
+    fn allocate(self: *Engine, size: u64) Error!msgpack.Writer {
+        if (size > limits.reply_bytes) return self.failure.refuse(
+            .limit,
+            "reply: {d} bytes exceed {d}; ask for fewer samples",
+            .{ size, limits.reply_bytes },
+        );
+        self.reply = try self.gpa.alloc(u8, @intCast(size));
+        return .{ .bytes = self.reply };
+    }
+
+    fn load(self: *Engine, record: *Record) Error![]const u8 {
+        if (self.loaded != null)
+            return self.failure.refuse(.state, "load: a network is loaded already", .{});
+        const document = try record.take("network");
+        const wanted: cpu.Level =
+            if (record.optional("cpu") == null) cpu.detect() else try record.choice(cpu.Level, "cpu");
+        try record.finish();
+        if (@intFromEnum(wanted) > @intFromEnum(cpu.detect()))
+            return record.refuse(.unsupported, "cpu", "is more than this processor can");
+        const kernels = cpu.kernels(wanted) orelse
+            return record.refuse(.unsupported, "cpu", "is another kind of processor");
+        const loaded = try self.gpa.create(Loaded);
+        errdefer self.gpa.destroy(loaded);
+        loaded.* = .{
+            .arena = .init(self.gpa),
+            .network = undefined,
+            .level = wanted,
+            .sample = kernels,
+            .crew = .{ .gpa = self.gpa },
+        };
+        errdefer loaded.arena.deinit();
+        loaded.network = try .read(document, loaded.arena.allocator(), &self.failure);
+        errdefer loaded.crew.deinit();
+        _ = try loaded.crew.hire(&loaded.network, 1);
+        var writer = try self.allocate(256);
+        self.loaded = loaded;
+        const shape = loaded.network.readout().out;
+        writer.map(7);
+        writer.text("ok");
+        writer.boolean(true);
+        inline for (.{
+            .{ "frame_bytes", loaded.network.frameBytes() },
+            .{ "outputs", shape.elements() },
+            .{ "timesteps", loaded.network.timesteps },
+            .{ "synapses", loaded.network.synapses },
+            .{ "work", loaded.network.work },
+        }) |entry| {
+            writer.text(entry[0]);
+            writer.unsigned(entry[1]);
+        }
+        writer.text("cpu");
+        writer.text(@tagName(loaded.level));
+        return self.reply[0..writer.at];
+    }
+
+    fn reset(self: *Engine, record: *Record) Error![]const u8 {
+        try record.finish();
+        var writer = try self.allocate(16);
+        self.unload();
+        writer.map(1);
+        writer.text("ok");
+        writer.boolean(true);
+        return self.reply[0..writer.at];
+    }
+
+    fn unload(self: *Engine) void {
+        const loaded = self.loaded orelse return;
+        loaded.crew.deinit();
+        loaded.arena.deinit();
+        self.gpa.destroy(loaded);
+        self.loaded = null;
+    }
+
+    fn run(self: *Engine, record: *Record) Error![]const u8 {
+        const loaded = self.loaded orelse
+            return self.failure.refuse(.state, "run: no network is loaded", .{});
+        const network = &loaded.network;
+        const samples = try record.integer("samples", 1, limits.samples);
+        const threads = try record.integer("threads", 1, limits.threads);
+        const wanted = (try record.take("spikes")).boolean() orelse
+            return record.refuse(.invalid, "spikes", "is not a boolean");
+        const frames = (try record.take("frames")).blob() orelse
+            return record.refuse(.invalid, "frames", "is not binary");
+        try record.finish();
+        if (frames.len != samples * network.frameBytes()) return self.failure.refuse(
+            .frames,
+            "run: {d} bytes of frames for {d} samples of {d} bytes each",
+            .{ frames.len, samples, network.frameBytes() },
+        );
+        if (samples *| network.work > limits.work) return self.failure.refuse(
+            .limit,
+            "run: {d} samples of {d} operations exceed {d}; ask for fewer samples",
+            .{ samples, network.work, limits.work },
+        );
+        const bits = try self.gpa.alloc([]u8, network.layers.len);
+        defer self.gpa.free(bits);
+        const members = try loaded.crew.hire(network, @min(threads, samples));
+        var writer = try self.allocate(replyBytes(network, samples, wanted));
+        writer.map(if (wanted) 4 else 3);
+        writer.text("ok");
+        writer.boolean(true);
+        writer.text("logits");
+        const logits = writer.blob(@intCast(samples * 4 * network.readout().out.elements()));
+        @memset(bits, &.{});
+        if (wanted) spikes(&writer, network, samples, bits);
+        const job: clocked.Job = .{ .frames = frames, .logits = logits, .spikes = bits };
+        crew.work(members, loaded.sample, network, &job, samples);
+        counts(&writer, network, members);
+        return self.reply[0..writer.at];
+    }
+};
+
+/// Room for the reply of a run: at most 64 bytes beside names, logits and bits of each layer.
+fn replyBytes(network: *const Network, samples: u64, wanted: bool) u64 {
+    var size: u64 = 64 + samples *| (4 * @as(u64, network.readout().out.elements()));
+    for (network.layers) |layer| {
+        size += 2 * layer.name.len + 64;
+        if (wanted and layer.op == .Neuron)
+            size +|= samples *| network.timesteps *| clocked.packedBytes(layer.out.elements());
+    }
+    return size;
+}
+
+/// Room for the bits of every population, to be filled in by the run.
+fn spikes(writer: *msgpack.Writer, network: *const Network, samples: u64, bits: [][]u8) void {
+    var populations: usize = 0;
+    for (network.layers) |layer| populations += @intFromBool(layer.op == .Neuron);
+    writer.text("spikes");
+    writer.map(populations);
+    for (network.layers, bits) |layer, *into| {
+        if (layer.op != .Neuron) continue;
+        const rows = samples * network.timesteps;
+        writer.text(layer.name);
+        into.* = writer.blob(@intCast(rows * clocked.packedBytes(layer.out.elements())));
+    }
+}
+
+/// Spikes of every population, non-zero inputs of every layer with synapses.
+fn counts(writer: *msgpack.Writer, network: *const Network, members: anytype) void {
+    var layers: usize = 0;
+    for (network.layers) |*layer| layers += @intFromBool(layer.synaptic() or layer.op == .Neuron);
+    writer.text("counts");
+    writer.map(layers);
+    for (network.layers, 0..) |*layer, l| {
+        if (!layer.synaptic() and layer.op != .Neuron) continue;
+        const total = crew.tally(members, l);
+        writer.text(layer.name);
+        writer.map(1);
+        writer.text(if (layer.synaptic()) "inputs" else "spikes");
+        writer.unsigned(if (layer.synaptic()) total.inputs else total.spikes);
+    }
+}

@@ -1,0 +1,54 @@
+//! Why a request is refused: a code for programs, a text for people.
+
+const std = @import("std");
+const limits = @import("limits.zig");
+
+pub const Refused = error{Refused};
+pub const Error = error{ Refused, OutOfMemory };
+
+pub const Code = enum {
+    /// Not one well-formed msgpack map.
+    malformed,
+    /// A field is missing, unknown, of another type, or contradicts the rest of the document.
+    invalid,
+    /// A correct document that asks for what this engine does not do.
+    unsupported,
+    /// Larger than limits.zig allows.
+    limit,
+    /// Not now: no network is loaded, or one is already.
+    state,
+    /// The frames do not fit the network.
+    frames,
+    /// No memory.
+    memory,
+};
+
+pub const Failure = struct {
+    code: Code = .malformed,
+    buffer: [limits.text_bytes]u8 = undefined,
+    length: usize = 0,
+
+    /// Keep code and text, and be the error to return. Text that does not fit is cut between
+    /// two characters.
+    pub fn refuse(self: *Failure, code: Code, comptime format: []const u8, args: anytype) Refused {
+        self.code = code;
+        var writer: std.Io.Writer = .fixed(&self.buffer);
+        writer.print(format, args) catch {};
+        self.length = writer.end;
+        while (self.length > 0 and !std.unicode.utf8ValidateSlice(self.text())) self.length -= 1;
+        return error.Refused;
+    }
+
+    pub fn text(self: *const Failure) []const u8 {
+        return self.buffer[0..self.length];
+    }
+};
+
+test "a text that is too long is cut between two characters" {
+    var failure: Failure = .{};
+    var long: [2 * limits.text_bytes]u8 = undefined;
+    for (0..limits.text_bytes) |i| long[2 * i ..][0..2].* = "µ".*;
+    try std.testing.expectEqual(error.Refused, failure.refuse(.limit, "x{s}", .{&long}));
+    try std.testing.expectEqual(limits.text_bytes - 1, failure.length);
+    try std.testing.expect(std.unicode.utf8ValidateSlice(failure.text()));
+}

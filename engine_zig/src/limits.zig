@@ -1,0 +1,60 @@
+//! Every limit of the engine, each with its reason. Over a limit is an error that gives the number.
+
+/// The version of network documents that is read.
+pub const version: u64 = 1;
+
+/// One request: the largest network document that the kernel reads (1 GiB) and its envelope.
+pub const message_bytes: u64 = (1 << 30) + (1 << 16);
+
+/// One reply: as for requests; whoever wants more samples asks in several messages.
+pub const reply_bytes: u64 = 1 << 30;
+
+/// Nesting of msgpack: request, network, layers, layer, array, shape make six.
+pub const depth: u32 = 8;
+
+/// Values in one message: some sixty for each of the layers and three for each of the edges.
+pub const elements: u64 = 1 << 19;
+
+/// Keys of one map: a Neuron has thirteen, nothing has more.
+pub const fields: u32 = 24;
+
+/// Bytes of a layer's name: what fits into an error text beside the rest of the sentence.
+pub const name_bytes: u32 = 128;
+
+/// Bytes of an error text.
+pub const text_bytes: u32 = 512;
+
+/// The deepest published residual networks have a thousand convolutions, each with its BatchNorm,
+/// its Neuron and a share of an Add.
+pub const layers: u32 = 1 << 12;
+
+/// Each layer has one input but for Add; four edges per layer leave room for dense connections.
+pub const edges: u32 = 1 << 14;
+
+/// Weights and biases of all layers: what fits into one message as float32.
+pub const synapses: u64 = 1 << 28;
+
+/// Elements of all tensors of a network at one timestep, which bounds one thread's memory: with
+/// states, lists and one padded tensor less than 2 GiB.
+pub const activations: u64 = 1 << 26;
+
+/// Sizes, strides and paddings: as large as any sensor's side, and squares of sums fit in 64 bits.
+pub const extent: u64 = 1 << 16;
+
+/// Timesteps of one sample: a minute at a millisecond each.
+pub const timesteps: u64 = 1 << 16;
+
+/// Operations of one timestep if every input were non-zero: sixteen times a ResNet-50.
+pub const work_step: u64 = 1 << 36;
+
+/// Operations that one request may ask for: half an hour on one thread, so that no call hangs.
+pub const work: u64 = 1 << 44;
+
+/// Samples of one request; smaller than what counters of 64 bits could overflow with.
+pub const samples: u64 = 1 << 24;
+
+/// Threads that a request may ask for: the largest common servers have as many.
+pub const threads: u64 = 256;
+
+/// Memory of all threads' tensors: threads are left out before it would be exceeded.
+pub const scratch_bytes: u64 = 4 << 30;

@@ -1,0 +1,334 @@
+//! A network document as the plan of its execution: layers in order, the tensors between them, and
+//! everything about their sizes that can be known before the first sample.
+
+const std = @import("std");
+const limits = @import("limits.zig");
+const msgpack = @import("msgpack.zig");
+const pointwise = @import("pointwise.zig");
+const Conv = @import("conv.zig").Conv;
+const Error = @import("failure.zig").Error;
+const Failure = @import("failure.zig").Failure;
+const Linear = @import("linear.zig").Linear;
+const Neuron = @import("neuron.zig").Neuron;
+const Pool = @import("pool.zig").Pool;
+const Record = @import("record.zig").Record;
+const Refused = @import("failure.zig").Refused;
+const Shape = @import("tensor.zig").Shape;
+
+const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Neuron };
+const Mode = enum { static, sequence };
+
+pub const Layer = struct {
+    name: []const u8,
+    op: Op,
+    /// The tensors that it reads, in the order of the edges.
+    sources: []u32,
+    /// The tensor that it writes.
+    target: u32,
+    in: Shape,
+    out: Shape,
+    /// Equal at all timesteps: the input is, and no neuron lies between. Computed once.
+    constant: bool,
+
+    pub const Op = union(Type) {
+        Conv: Conv,
+        Linear: Linear,
+        Pool: Pool,
+        GlobalSum: void,
+        BatchNorm: pointwise.BatchNorm,
+        Flatten: void,
+        Add: void,
+        Neuron: Neuron,
+    };
+
+    /// A Flatten whose memory order is the document's already: nothing to do.
+    pub fn alias(self: *const Layer) bool {
+        return self.op == .Flatten and (self.in.channels == 1 or self.in.positions() == 1);
+    }
+
+    /// Whether it counts the non-zeros that it reads, which must then be listed.
+    pub fn synaptic(self: *const Layer) bool {
+        return self.op == .Conv or self.op == .Linear;
+    }
+};
+
+/// What one layer hands to others.
+pub const Slot = struct {
+    elements: u32,
+    /// Whether somebody wants the list of its non-zeros.
+    listed: bool = false,
+};
+
+pub const Network = struct {
+    input: Shape,
+    timesteps: u32,
+    mode: Mode,
+    layers: []Layer,
+    /// Slot 0 is the input.
+    slots: []Slot,
+    /// The largest padded input of a convolution in float32 and in float64, and the largest output
+    /// summed in float64.
+    padded: u32 = 0,
+    widened: u32 = 0,
+    sums: u32 = 0,
+    /// Operations of one sample if every input were non-zero.
+    work: u64 = 0,
+    synapses: u64 = 0,
+
+    pub fn readout(self: *const Network) *const Layer {
+        return &self.layers[self.layers.len - 1];
+    }
+
+    /// Bytes of the frames of one sample.
+    pub fn frameBytes(self: *const Network) u64 {
+        const frames: u64 = if (self.mode == .sequence) self.timesteps else 1;
+        return frames * self.input.elements() * 4;
+    }
+
+    /// Everything lives in `arena`, also after an error.
+    pub fn read(value: msgpack.Value, arena: std.mem.Allocator, failure: *Failure) Error!Network {
+        var record = try Record.read(value, "network", failure);
+        if (!std.mem.eql(u8, try record.text("format"), "snn-network"))
+            return record.refuse(.invalid, "format", "is not 'snn-network'");
+        const version = try record.integer("version", 0, std.math.maxInt(u64));
+        if (version != limits.version) return failure.refuse(
+            .unsupported,
+            "network: a document of version {d}; this engine reads {d}",
+            .{ version, limits.version },
+        );
+        var self: Network = .{
+            .input = try .read(&record, "input_shape"),
+            .timesteps = @intCast(try record.integer("timesteps", 1, limits.timesteps)),
+            .mode = try record.choice(Mode, "mode"),
+            .layers = undefined,
+            .slots = undefined,
+        };
+        try grid(try record.take("input_format"), failure);
+        const list = (try record.take("layers")).array() orelse
+            return record.refuse(.invalid, "layers", "is not a list");
+        if (list.count < 1 or list.count > limits.layers) return failure.refuse(
+            .limit,
+            "network: {d} layers, not within 1 … {d}",
+            .{ list.count, limits.layers },
+        );
+        const edges = (try record.take("edges")).array() orelse
+            return record.refuse(.invalid, "edges", "is not a list");
+        if (edges.count > limits.edges) return failure.refuse(
+            .limit,
+            "network: {d} edges exceed {d}",
+            .{ edges.count, limits.edges },
+        );
+        try record.finish();
+        try self.assemble(list, edges, arena, failure);
+        return self;
+    }
+
+    /// The grid on which the host puts inputs: checked, and not used here.
+    fn grid(value: msgpack.Value, failure: *Failure) Refused!void {
+        if (value.nil()) return;
+        var record = try Record.read(value, "network: 'input_format'", failure);
+        _ = try record.integer("bits", 1, 64);
+        if ((try record.take("fraction")).number() == null)
+            return record.refuse(.invalid, "fraction", "is not a number");
+        _ = try record.choice(enum { nearest, floor, ceil }, "rounding");
+        try record.finish();
+    }
+
+    fn assemble(
+        self: *Network,
+        list: msgpack.Items,
+        edges: msgpack.Items,
+        arena: std.mem.Allocator,
+        failure: *Failure,
+    ) Error!void {
+        const count: u32 = @intCast(list.count);
+        self.layers = try arena.alloc(Layer, count);
+        const records = try arena.alloc(Record, count);
+        var items = list;
+        for (self.layers, records, 0..) |*layer, *record, i| {
+            const value = items.next() orelse
+                return failure.refuse(.malformed, "network: a broken list of layers", .{});
+            const number = try std.fmt.allocPrint(arena, "layer {d}", .{i});
+            record.* = try Record.read(value, number, failure);
+            layer.name = try arena.dupe(u8, try record.text("name"));
+            if (layer.name.len == 0 or layer.name.len > limits.name_bytes)
+                return record.refuse(.limit, "name", "is empty or too long");
+            record.place = try std.fmt.allocPrint(arena, "layer '{s}'", .{layer.name});
+        }
+        try self.connect(edges, arena, failure);
+        var slots: std.ArrayList(Slot) = try .initCapacity(arena, count + 1);
+        slots.appendAssumeCapacity(.{ .elements = self.input.elements() });
+        for (self.layers, records) |*layer, *record| try self.place(layer, record, &slots, arena);
+        self.slots = slots.items;
+        try self.measure(failure);
+    }
+
+    /// The sources of every layer, as nodes: 0 is the input, i + 1 is layer i.
+    fn connect(
+        self: *Network,
+        edges: msgpack.Items,
+        arena: std.mem.Allocator,
+        failure: *Failure,
+    ) Error!void {
+        var nodes: std.StringHashMapUnmanaged(u32) = .empty;
+        try nodes.put(arena, "input", 0);
+        for (self.layers, 1..) |layer, node| {
+            const entry = try nodes.getOrPut(arena, layer.name);
+            if (entry.found_existing)
+                return failure.refuse(.invalid, "layer '{s}': not a unique name", .{layer.name});
+            entry.value_ptr.* = @intCast(node);
+        }
+        const sources = try arena.alloc(std.ArrayList(u32), self.layers.len);
+        @memset(sources, .empty);
+        const feeds = try arena.alloc(bool, self.layers.len + 1);
+        @memset(feeds, false);
+        var items = edges;
+        while (items.count > 0) {
+            const ends = try pair(&items, failure);
+            const from = nodes.get(ends[0]) orelse return unknown(failure, ends[0]);
+            const to = nodes.get(ends[1]) orelse return unknown(failure, ends[1]);
+            if (from >= to) return failure.refuse(
+                .invalid,
+                "layer '{s}': it comes before its input '{s}'",
+                .{ ends[1], ends[0] },
+            );
+            feeds[from] = true;
+            try sources[to - 1].append(arena, from);
+        }
+        for (self.layers, sources, 1..) |*layer, list, node| {
+            layer.sources = list.items;
+            if (!feeds[node] and node < self.layers.len) return failure.refuse(
+                .invalid,
+                "layer '{s}': it feeds no other, and is not the last",
+                .{layer.name},
+            );
+        }
+    }
+
+    fn pair(items: *msgpack.Items, failure: *Failure) Refused![2][]const u8 {
+        read: {
+            const edge = items.next() orelse break :read;
+            var ends = edge.array() orelse break :read;
+            if (ends.count != 2) break :read;
+            const from = (ends.next() orelse break :read).text() orelse break :read;
+            const to = (ends.next() orelse break :read).text() orelse break :read;
+            return .{ from, to };
+        }
+        return failure.refuse(.invalid, "network: an edge is not a pair of names", .{});
+    }
+
+    fn unknown(failure: *Failure, name: []const u8) Refused {
+        const short = name[0..@min(name.len, limits.name_bytes)];
+        return failure.refuse(.invalid, "network: an edge names '{s}', no layer", .{short});
+    }
+
+    /// Read one layer, whose sources are all read, and give it a slot to write to.
+    fn place(
+        self: *Network,
+        layer: *Layer,
+        record: *Record,
+        slots: *std.ArrayList(Slot),
+        arena: std.mem.Allocator,
+    ) Error!void {
+        const kind = try record.choice(Type, "type");
+        if (layer.sources.len == 0 or (layer.sources.len > 1 and kind != .Add) or
+            (layer.sources.len < 2 and kind == .Add)) return record.failure.refuse(
+            .invalid,
+            "{s}: {d} inputs",
+            .{ record.place, layer.sources.len },
+        );
+        layer.in = self.shapeOf(layer.sources[0]);
+        layer.constant = self.mode == .static and kind != .Neuron;
+        for (layer.sources) |*source| {
+            const shape = self.shapeOf(source.*);
+            if (!shape.eql(layer.in)) return record.failure.refuse(
+                .invalid,
+                "{s}: inputs of {f} and {f} cannot be added",
+                .{ record.place, layer.in, shape },
+            );
+            if (source.* > 0) {
+                const before = &self.layers[source.* - 1];
+                layer.constant = layer.constant and before.constant;
+                source.* = before.target;
+            }
+        }
+        try operation(layer, kind, record, arena);
+        try record.finish();
+        if (layer.alias()) {
+            layer.target = layer.sources[0];
+        } else {
+            layer.target = @intCast(slots.items.len);
+            slots.appendAssumeCapacity(.{ .elements = layer.out.elements() });
+        }
+        if (layer.op == .Neuron) slots.items[layer.target].listed = true;
+        if (layer.synaptic()) slots.items[layer.sources[0]].listed = true;
+    }
+
+    fn shapeOf(self: *const Network, node: u32) Shape {
+        return if (node == 0) self.input else self.layers[node - 1].out;
+    }
+
+    fn operation(layer: *Layer, kind: Type, record: *Record, arena: std.mem.Allocator) Error!void {
+        const in = layer.in;
+        layer.op = switch (kind) {
+            .Conv => .{ .Conv = try .read(record, in, arena) },
+            .Linear => .{ .Linear = try .read(record, in, arena) },
+            .Pool => .{ .Pool = try .read(record, in) },
+            .GlobalSum => .GlobalSum,
+            .BatchNorm => .{ .BatchNorm = try .read(record, in, arena) },
+            .Flatten => .Flatten,
+            .Add => .Add,
+            .Neuron => .{ .Neuron = try .read(record) },
+        };
+        layer.out = switch (layer.op) {
+            .Conv => |conv| conv.out,
+            .Linear => |linear| linear.out,
+            .Pool => |pool| pool.out,
+            .GlobalSum => .{ .channels = in.channels },
+            .Flatten => .{ .channels = in.elements() },
+            .BatchNorm, .Add, .Neuron => in,
+        };
+    }
+
+    /// Sum up what the limits bound.
+    fn measure(self: *Network, failure: *Failure) Refused!void {
+        var activations: u64 = 0;
+        for (self.slots) |slot| activations += slot.elements;
+        if (activations > limits.activations) return failure.refuse(
+            .limit,
+            "network: {d} activations per timestep exceed {d}",
+            .{ activations, limits.activations },
+        );
+        for (self.layers) |*layer| {
+            self.work +|= layer.out.elements();
+            switch (layer.op) {
+                inline .Conv, .Linear => |op| {
+                    self.work +|= op.work();
+                    switch (op.synapses) {
+                        inline else => |s| self.synapses += s.weights.len + s.bias.len,
+                    }
+                    if (op.synapses == .float64) self.sums = @max(self.sums, layer.out.elements());
+                },
+                .Pool => |pool| self.work +|= pool.work(),
+                else => self.work +|= layer.in.elements(),
+            }
+            if (layer.op == .Conv) {
+                const conv = layer.op.Conv;
+                const room =
+                    if (conv.synapses == .float32) &self.padded else &self.widened;
+                room.* = @max(room.*, conv.window.padded(layer.in).elements());
+            }
+        }
+        if (self.synapses > limits.synapses) return failure.refuse(
+            .limit,
+            "network: {d} synapses exceed {d}",
+            .{ self.synapses, limits.synapses },
+        );
+        if (self.work > limits.work_step) return failure.refuse(
+            .limit,
+            "network: {d} operations per timestep exceed {d}",
+            .{ self.work, limits.work_step },
+        );
+        self.work *= self.timesteps;
+    }
+};

@@ -1,0 +1,131 @@
+//! Populations of neurons: charge, fire, reset, every operation in float32 and in the written
+//! order, so that each result is that of the framework, bit for bit.
+
+const std = @import("std");
+const simd = @import("simd.zig");
+const Record = @import("record.zig").Record;
+const Refused = @import("failure.zig").Refused;
+const Tensor = @import("scratch.zig").Tensor;
+
+const Charge = enum { normal, lif, lif_undecayed };
+const Reset = enum { subtract, value };
+
+pub const Neuron = struct {
+    threshold: f32,
+    decay: f32,
+    gain: f32,
+    bias: f32,
+    reset: Reset,
+    value: f32,
+    start: f32,
+    payload: f32,
+    charge: Charge,
+    tau: f32,
+    rest: f32,
+
+    pub fn read(record: *Record) Refused!Neuron {
+        const self: Neuron = .{
+            .threshold = try record.float("threshold"),
+            .decay = try record.float("decay"),
+            .gain = try record.float("gain"),
+            .bias = try record.float("bias"),
+            .reset = try record.choice(Reset, "reset"),
+            .value = try record.float("value"),
+            .start = try record.float("start"),
+            .payload = try record.float("payload"),
+            .charge = try record.choice(Charge, "charge"),
+            .tau = try record.float("tau"),
+            .rest = try record.float("rest"),
+        };
+        if (self.tau == 0) return record.refuse(.invalid, "tau", "is zero");
+        return self;
+    }
+
+    /// One timestep: input `x`, membrane potentials `v`, output and list of spikes in `y`; the
+    /// number of spikes. `y.count` counts what is not zero: nothing, if the payload is.
+    pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Tensor) u32 {
+        std.debug.assert(x.len == v.len and x.len == y.values.len and x.len <= y.list.len);
+        const spikes = switch (self.charge) {
+            inline else => |charge| switch (self.reset) {
+                inline else => |reset| step(charge, reset, self, x, v, y),
+            },
+        };
+        y.count = if (self.payload == 0) 0 else spikes;
+        return spikes;
+    }
+
+    fn step(
+        comptime charge: Charge,
+        comptime reset: Reset,
+        self: *const Neuron,
+        x: []const f32,
+        v: []f32,
+        y: *Tensor,
+    ) u32 {
+        var count: u32 = 0;
+        var i: u32 = 0;
+        inline for (.{ simd.lanes(f32), 1 }) |width| {
+            const V = @Vector(width, f32);
+            while (i + width <= x.len) : (i += width) {
+                const u = self.charged(charge, width, x[i..][0..width].*, v[i..][0..width].*);
+                const threshold: V = @splat(self.threshold);
+                const fired = u >= threshold;
+                const after: V = if (reset == .subtract) u - threshold else @splat(self.value);
+                v[i..][0..width].* = @select(f32, fired, after, u);
+                const payload: V = @splat(self.payload);
+                y.values[i..][0..width].* = @select(f32, fired, payload, @as(V, @splat(0)));
+                count = simd.append(width, fired, i, y.list, count);
+            }
+        }
+        return count;
+    }
+
+    inline fn charged(
+        self: *const Neuron,
+        comptime charge: Charge,
+        comptime width: u32,
+        x: @Vector(width, f32),
+        v: @Vector(width, f32),
+    ) @Vector(width, f32) {
+        const V = @Vector(width, f32);
+        const tau: V = @splat(self.tau);
+        const rest: V = @splat(self.rest);
+        switch (charge) {
+            .normal => {
+                const kept = @as(V, @splat(self.decay)) * v;
+                const added = @as(V, @splat(self.gain)) * x;
+                return (kept + added) + @as(V, @splat(self.bias));
+            },
+            .lif => return v + (x - (v - rest)) / tau,
+            .lif_undecayed => return (v - (v - rest) / tau) + x,
+        }
+    }
+};
+
+test "a neuron at its threshold fires, a NaN does not" {
+    var neuron: Neuron = .{
+        .threshold = 1,
+        .decay = 1,
+        .gain = 1,
+        .bias = 0,
+        .reset = .subtract,
+        .value = 0,
+        .start = 0,
+        .payload = 2,
+        .charge = .normal,
+        .tau = 1,
+        .rest = 0,
+    };
+    var v = [_]f32{ 0, 0.5, 0.25 };
+    var values: [3]f32 = undefined;
+    var list: [3]u32 = undefined;
+    var y: Tensor = .{ .values = &values, .list = &list, .count = 0 };
+    try std.testing.expectEqual(1, neuron.run(&.{ std.math.nan(f32), 0.5, 0.5 }, &v, &y));
+    try std.testing.expectEqualSlices(f32, &.{ 0, 2, 0 }, &values);
+    try std.testing.expectEqual(1, list[0]);
+    try std.testing.expectEqual(0, v[1]);
+    try std.testing.expectEqual(0.75, v[2]);
+    neuron.payload = 0;
+    try std.testing.expectEqual(1, neuron.run(&.{ 0, 1, 0 }, &v, &y));
+    try std.testing.expectEqual(0, y.count);
+}

@@ -1,0 +1,77 @@
+//! The C ABI: four functions, one enum; include/snn_engine.h and docs/engine_abi.md tell the same.
+
+const std = @import("std");
+const builtin = @import("builtin");
+const Engine = @import("engine.zig").Engine;
+
+comptime {
+    // Messages carry little-endian arrays, which are read in place.
+    if (builtin.cpu.arch.endian() != .little) @compileError("little-endian processors only");
+}
+
+/// Raised by one whenever a message or a function changes its meaning.
+const abi_version: u32 = 1;
+
+pub const Result = enum(c_int) {
+    /// There is a reply; whether it is "ok" is written in it.
+    ok = 0,
+    out_of_memory = 1,
+    /// A null pointer.
+    bad_argument = 2,
+    /// Another thread is inside snn_call with this handle.
+    busy = 3,
+};
+
+const Handle = struct {
+    engine: Engine,
+    busy: std.atomic.Value(bool) = .init(false),
+};
+
+const gpa = if (builtin.link_libc) std.heap.c_allocator else std.heap.smp_allocator;
+
+export fn snn_abi_version() callconv(.c) u32 {
+    return abi_version;
+}
+
+export fn snn_open(out: ?**Handle) callconv(.c) Result {
+    const slot = out orelse return .bad_argument;
+    const handle = gpa.create(Handle) catch return .out_of_memory;
+    handle.* = .{ .engine = .{ .gpa = gpa } };
+    slot.* = handle;
+    return .ok;
+}
+
+export fn snn_call(
+    handle: ?*Handle,
+    request: ?[*]const u8,
+    length: usize,
+    reply: ?*[*]const u8,
+    reply_length: ?*usize,
+) callconv(.c) Result {
+    const self = handle orelse return .bad_argument;
+    const bytes = request orelse return .bad_argument;
+    const into = reply orelse return .bad_argument;
+    const into_length = reply_length orelse return .bad_argument;
+    if (self.busy.swap(true, .acquire)) return .busy;
+    defer self.busy.store(false, .release);
+    const answer = self.engine.call(bytes[0..length]);
+    into.* = answer.ptr;
+    into_length.* = answer.len;
+    return .ok;
+}
+
+export fn snn_close(handle: ?*Handle) callconv(.c) void {
+    const self = handle orelse return;
+    self.engine.deinit();
+    gpa.destroy(self);
+}
+
+test {
+    _ = @import("failure.zig");
+    _ = @import("msgpack.zig");
+    _ = @import("neuron.zig");
+    _ = @import("simd.zig");
+    _ = @import("tensor.zig");
+    _ = @import("window.zig");
+    _ = @import("tests.zig");
+}

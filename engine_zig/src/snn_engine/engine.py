@@ -1,0 +1,184 @@
+"""A network loaded into the engine, and what a run of it gives."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, Self
+
+import attrs
+import msgpack
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+from snn_kernel.network import Network, Neuron
+
+from snn_engine.library import EngineError as EngineError, Handle
+
+# One call at most: so long that calls cost nothing beside the work in them, so short that progress
+# is told and an interrupt is heard within seconds.
+CALL_BYTES = 1 << 26
+CALL_WORK = 1 << 36
+CALL_SAMPLES = 1 << 12
+
+Progress = Callable[[int, int], None]
+
+
+@frozen
+class Run:
+    """Logits float32 [N, K]; spikes per neuron layer uint8 [N, T, ceil(neurons/8)], bits packed as
+    numpy.packbits does along the neurons (channel, y, x); how many `neurons` each layer has.
+
+    counts, over all samples and timesteps: {"inputs": non-zero inputs} of each Conv and Linear,
+    {"spikes": spikes} of each Neuron.
+    """
+
+    logits: NDArray[np.float32] = field(eq=attrs.cmp_using(eq=np.array_equal))
+    spikes: Mapping[str, NDArray[np.uint8]] = field(eq=False)
+    neurons: Mapping[str, int]
+    counts: Mapping[str, Mapping[str, int]]
+
+
+class Engine:
+    """A network in the engine: `with Engine.load(network) as engine: engine.run(frames)`."""
+
+    def __init__(self, network: Network, handle: Handle, loaded: Mapping[str, Any]) -> None:
+        self.network = network
+        self.cpu: str = loaded["cpu"]  # for which level of processor its kernels were compiled
+        self._handle = handle
+        self._lock = Lock()
+        self._work: int = loaded["work"]
+        self._outputs: int = loaded["outputs"]
+
+    @classmethod
+    def load(cls, network: Network | bytes, cpu: str | None = None) -> Engine:
+        """Load a network or a packed document; `cpu` (baseline, x86_64_v3, x86_64_v4) chooses the
+        kernels, None: the fastest that this processor runs. All give the same answer.
+
+        Raises NetworkError for bytes that are no document, EngineError for what the engine refuses.
+        """
+        document = network if isinstance(network, bytes) else network.pack()
+        known = network if isinstance(network, Network) else Network.unpack(network)
+        choice = {} if cpu is None else {"cpu": cpu}
+        head = msgpack.Packer(autoreset=False)
+        head.pack_map_header(2 + len(choice))
+        for key, value in {"op": "load", **choice}.items():
+            head.pack(key)
+            head.pack(value)
+        head.pack("network")
+        handle = Handle()
+        try:
+            loaded = _answer(handle.call(head.bytes() + document))
+        except BaseException:
+            handle.close()
+            raise
+        return cls(known, handle, loaded)
+
+    @property
+    def neurons(self) -> dict[str, int]:
+        """How many neurons each neuron layer has."""
+        shapes = self.network.shapes
+        return {n.name: math.prod(shapes[n.name]) for n in self.network.only(Neuron)}
+
+    def run(
+        self,
+        frames: NDArray[np.float32],
+        spikes: bool = False,
+        threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> Run:
+        """Run samples [N, C, …] (static) or [N, T, C, …] (sequence) on `threads` (None: one).
+
+        Inputs are put on the network's grid first. `progress(done, total)` is called between parts.
+        Raises EngineError where the frames do not fit the network or the engine refuses them.
+        """
+        self._fit(frames)
+        total = len(frames)
+        if (grid := self.network.input_format) is not None:
+            frames = grid.apply(frames)
+        packed = {name: -(-n // 8) for name, n in self.neurons.items()} if spikes else {}
+        steps = self.network.timesteps
+        run = Run(
+            np.empty((total, self._outputs), np.float32),
+            {name: np.empty((total, steps, n), np.uint8) for name, n in packed.items()},
+            self.neurons,
+            {},
+        )
+        counts: dict[str, dict[str, int]] = {}
+        size = self._samples(frames, packed)
+        for start in range(0, total, size):
+            stop = min(start + size, total)
+            self._part(frames[start:stop], threads or 1, run, start, counts)
+            if progress is not None:
+                progress(stop, total)
+        return attrs.evolve(run, counts=counts)
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        with self._lock:
+            self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fit(self, frames: NDArray[np.float32]) -> None:
+        network = self.network
+        steps = (network.timesteps,) if network.mode == "sequence" else ()
+        expected = (*steps, *network.input_shape)
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.float32:
+            kind = getattr(frames, "dtype", type(frames).__name__)
+            raise EngineError(f"frames are {kind}, not a float32 array")
+        if frames.shape[1:] != expected:
+            axes = ", ".join(map(str, expected))
+            raise EngineError(f"frames are {list(frames.shape)}, the network takes [N, {axes}]")
+        if not frames.flags.c_contiguous:
+            raise EngineError("frames are not contiguous (numpy.ascontiguousarray makes them so)")
+
+    def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int]) -> int:
+        """How many samples one call takes."""
+        request = frames.nbytes // max(1, len(frames))
+        reply = 4 * self._outputs + self.network.timesteps * sum(packed.values())
+        return max(1, min(CALL_SAMPLES, CALL_BYTES // max(request, reply), CALL_WORK // self._work))
+
+    def _part(
+        self,
+        frames: NDArray[np.float32],
+        threads: int,
+        run: Run,
+        start: int,
+        counts: dict[str, dict[str, int]],
+    ) -> None:
+        head = msgpack.packb(
+            {"op": "run", "samples": len(frames), "spikes": bool(run.spikes), "threads": threads}
+        )
+        # The map takes one more key, whose value follows without being encoded anew.
+        head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
+        data = np.ascontiguousarray(frames, "<f4")
+        request = bytearray(len(head) + 5 + data.nbytes)
+        request[: len(head)] = head
+        struct.pack_into(">BI", request, len(head), 0xC6, data.nbytes)
+        request[len(head) + 5 :] = memoryview(data).cast("B")
+        stop = start + len(frames)
+        with self._lock:
+            reply = _answer(self._handle.call(request))
+            logits = np.frombuffer(reply["logits"], "<f4")
+            run.logits[start:stop] = logits.reshape(len(frames), -1)
+            for name, bits in run.spikes.items():
+                part = np.frombuffer(reply["spikes"][name], np.uint8)
+                bits[start:stop] = part.reshape(bits[start:stop].shape)
+        for name, count in reply["counts"].items():
+            into = counts.setdefault(name, {})
+            for key, n in count.items():
+                into[key] = into.get(key, 0) + n
+
+
+def _answer(reply: memoryview) -> dict[str, Any]:
+    answer: dict[str, Any] = msgpack.unpackb(reply, max_bin_len=len(reply))
+    if not answer["ok"]:
+        raise EngineError(answer["error"], answer["code"])
+    return answer

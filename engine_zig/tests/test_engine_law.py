@@ -1,0 +1,80 @@
+"""The engine against the reference, bit for bit, on networks whose sums are exact."""
+
+import numpy as np
+import pytest
+from engine_networks import frames, networks, reference
+from hypothesis import given, settings, strategies as st
+from snn_engine import Engine
+from snn_kernel.network import Conv, Linear, Network
+
+LEVELS = ["baseline"]
+for level in ("x86_64_v3", "x86_64_v4"):
+    tiny = Network((Linear("l", np.ones((1, 1), np.float32), None),), (("input", "l"),), (1,), 1)
+    try:
+        Engine.load(tiny, cpu=level).close()
+    except Exception as error:
+        assert "cpu" in str(error)
+    else:
+        LEVELS.append(level)
+
+
+@pytest.mark.parametrize("cpu", LEVELS)
+@given(network=networks(), seed=st.integers(0, 2**32))
+@settings(max_examples=120, deadline=None)
+def test_logits_spikes_and_counts_are_the_references(cpu, network, seed):
+    x = frames(network, 2, seed)
+    with Engine.load(network, cpu=cpu) as engine:
+        run = engine.run(x, spikes=True)
+    counts = dict.fromkeys(run.spikes, 0)
+    for i, sample in enumerate(x):
+        logits, spikes = reference(network, sample)
+        np.testing.assert_array_equal(run.logits[i], logits)
+        assert run.logits.dtype == logits.dtype == np.float32
+        assert spikes.keys() == run.spikes.keys()
+        for name, expected in spikes.items():
+            np.testing.assert_array_equal(run.spikes[name][i], np.packbits(expected, axis=1))
+            counts[name] += int(expected.sum())
+    assert counts == {n: run.counts[n]["spikes"] for n in counts}
+
+
+@given(network=networks(), seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_threads_change_nothing(network, seed):
+    x = frames(network, 7, seed)
+    with Engine.load(network) as engine:
+        one = engine.run(x, spikes=True, threads=1)
+        for threads in (2, 5):
+            many = engine.run(x, spikes=True, threads=threads)
+            assert many == one
+            for name, bits in one.spikes.items():
+                np.testing.assert_array_equal(many.spikes[name], bits)
+
+
+@given(network=networks(), seed=st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_a_static_input_is_a_sequence_of_equal_ones(network, seed):
+    parts = (network.layers, network.edges, network.input_shape, network.timesteps)
+    static, sequence = Network(*parts, "static"), Network(*parts, "sequence")
+    x = frames(static, 2, seed)
+    repeated = np.repeat(x[:, None], network.timesteps, axis=1)
+    with Engine.load(static) as one, Engine.load(sequence) as other:
+        first, second = one.run(x, spikes=True), other.run(repeated, spikes=True)
+    assert first == second
+    for name, bits in first.spikes.items():
+        np.testing.assert_array_equal(bits, second.spikes[name])
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.15, 0.25, 1.0])
+@pytest.mark.parametrize("accumulator", ["float32", "float64"])
+def test_both_kernels_give_one_answer_at_every_density(density, accumulator):
+    """Wide enough for every width of tile, around the density at which the kernel changes."""
+    rng = np.random.default_rng(3)
+    weight = (rng.integers(-64, 65, (61, 5, 3, 3)) / 64).astype(np.float32)
+    conv = Conv("c", weight, None, (1, 1), (1, 1), accumulator=accumulator)
+    network = Network((conv,), (("input", "c"),), (5, 9, 11), 1)
+    x = (rng.random((3, 5, 9, 11)) < density).astype(np.float32)
+    with Engine.load(network) as engine:
+        run = engine.run(x)
+    expected = [reference(network, sample)[0] for sample in x]
+    np.testing.assert_array_equal(run.logits, expected)
+    assert run.counts["c"]["inputs"] == np.count_nonzero(x)

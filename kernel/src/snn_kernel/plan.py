@@ -1,0 +1,161 @@
+"""From the TOML document to a Plan: every kind found, every table checked, nothing run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from attrs import evolve, field, frozen, validators
+
+from snn_kernel.config import Checker
+from snn_kernel.errors import ConfigError, Fault
+from snn_kernel.kinds import Choice, chosen
+from snn_kernel.registry import Registry
+
+_file_name = validators.matches_re(r"[^/\\]+")
+
+
+@frozen
+class Bench:
+    """[bench]: run i of first_run..last_run (inclusive) is seeded with seed + i - 1; `plugins` must
+    be installed, those in `without` count as if they were not."""
+
+    name: str = field(default="experiment", validator=_file_name)
+    seed: int = field(default=0, validator=validators.ge(0))
+    first_run: int = field(default=1, validator=validators.ge(0))
+    last_run: int = 1
+    plugins: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    use_test_as_valid: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.last_run < self.first_run:
+            raise ValueError(f"last_run {self.last_run} is before first_run {self.first_run}")
+
+
+@frozen
+class Scheduler:
+    """A learning-rate scheduler by its torch name; the framework checks it."""
+
+    kind: str
+    params: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class Optimizer:
+    """An optimiser by its torch name; the framework checks it."""
+
+    kind: str
+    params: dict[str, Any] = field(factory=dict)
+    scheduler: Scheduler | None = None
+
+
+@frozen(kw_only=True)
+class Model:
+    """[[model]], with what [model_template] has and it has not."""
+
+    slot: ClassVar[str] = "model"
+    choice: Choice
+    name: str = field(validator=_file_name)
+    epochs: int = field(default=0, validator=validators.ge(0))
+    batch_size: int = field(default=32, validator=validators.ge(1))
+    load: bool = False
+    train: bool = True
+    evaluate: bool = True
+    disabled: bool = False
+    optimizer: Optimizer | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the file."""
+        return self.choice.place
+
+
+@frozen(kw_only=True)
+class Postprocessing:
+    """[[postprocessing]]; with `export` the model is saved again after it."""
+
+    slot: ClassVar[str] = "postprocessing"
+    choice: Choice
+    export: bool = False
+
+
+@frozen(kw_only=True)
+class Deploy:
+    """[deploy]: the deployer is `deployer.kind`, or `target` names it, as documented files do;
+    `limit` is how many test samples to run at most."""
+
+    choice: Choice = chosen("deployer", alias="deployer")
+    limit: int | None = field(default=None, validator=validators.optional(validators.ge(1)))
+
+
+def _unique(_: Any, __: Any, models: tuple[Model, ...]) -> None:
+    names = [m.name for m in models if hasattr(m, "name")]
+    if twice := {n for n in names if names.count(n) > 1}:
+        raise ValueError(f"models need names of their own: {sorted(twice)}")
+
+
+@frozen(kw_only=True)
+class Plan:
+    """Everything to do, left to right; each field answers to the section of its alias.
+
+    While a plan is being checked, what is wrong in the file is absent from it.
+    """
+
+    bench: Bench
+    dataset: Choice = chosen("dataset")
+    preprocessings: tuple[Choice, ...] = chosen("preprocessing", alias="preprocessing", default=())
+    augmentations: tuple[Choice, ...] = chosen(
+        "augmentation", alias="data_augmentation", default=()
+    )
+    framework: Choice = chosen("framework", alias="learningframework")
+    models: tuple[Model, ...] = field(alias="model", validator=_unique)
+    postprocessings: tuple[Postprocessing, ...] = field(alias="postprocessing", default=())
+    deploy: Deploy | None = None
+    tracker: Choice | None = chosen("tracker", alias="experimenttracking", default=None)
+    report: Choice | None = chosen("report", default=None)
+    document: Mapping[str, Any] = field(factory=dict, init=False)
+    registry: Registry = field(factory=Registry.discover, init=False)
+
+    def reports(self) -> tuple[Any, ...]:
+        """The config objects of what [report] says, or else of every installed report."""
+        if self.report:
+            return (self.report.config,)
+        offers = (o for o in self.registry.offers if o.slot == "report")
+        return tuple(o.kind.config() for o in offers if not self.registry.lacks(o))
+
+    def choices(self) -> Iterator[Choice]:
+        """Every chosen kind, in the order of the flow, as far as it is right."""
+        flow = ("dataset", "preprocessings", "augmentations", "framework", "models")
+        for name in (*flow, "postprocessings", "deploy", "tracker", "report"):
+            found = getattr(self, name, None)
+            for item in found if isinstance(found, tuple) else (found,):
+                choice = item if isinstance(item, Choice) else getattr(item, "choice", None)
+                if choice:
+                    yield choice
+
+
+def plan(document: Mapping[str, Any], source: str = "") -> Plan:
+    """The Plan of a document; ConfigError with every fault in it, each placed in file `source`."""
+    registry = Registry.discover()
+    bench = document.get("bench")
+    if isinstance(bench, Mapping) and isinstance(without := bench.get("without"), list):
+        registry = registry.without(without)
+    checker = Checker(registry)
+    made: Plan = checker.table(Plan, document, "")
+    object.__setattr__(made, "document", document)  # frozen from here on, perhaps still partial
+    object.__setattr__(made, "registry", registry)
+    faults = checker.faults
+    faults += registry.require(getattr(getattr(made, "bench", None), "plugins", ()), "[bench]")
+    for choice in made.choices():
+        try:
+            found = list(getattr(choice.config, "check", lambda *_: ())(made, choice.place))
+        except AttributeError:
+            if not faults:  # otherwise it missed what has a fault of its own
+                raise
+            continue
+        whose = str(choice.offer)
+        faults += [f if isinstance(f, Fault) else Fault(choice.place, f, whose) for f in found]
+    if faults:
+        raise ConfigError(*(evolve(f, where=f"{source}: {f.where}".strip(": ")) for f in faults))
+    return made

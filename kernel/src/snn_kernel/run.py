@@ -1,0 +1,183 @@
+"""Carry one Plan out, left to right: data, then for each model and run train, examine, deploy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from attrs import evolve, frozen
+
+from snn_kernel.errors import DataError, RunError
+from snn_kernel.kinds import Context, Session, Shapes, Training
+from snn_kernel.plan import Model, Plan
+from snn_kernel.record import RunFolder, cache
+from snn_kernel.results import Deployed, Measure, ModelReport, Outcome, Processed, Report, agree
+from snn_kernel.signals import Splits
+from snn_network import NetworkError
+
+T = TypeVar("T")
+Until = Literal["preprocess", "train", "deploy", "evaluate"]
+
+
+@frozen
+class Job:
+    """One model in one run; `label` names it in files and steps."""
+
+    model: Model
+    run: int
+
+    @property
+    def label(self) -> str:
+        """<model>_r<run>, as in the documented format."""
+        return f"{self.model.name}_r{self.run}"
+
+
+@frozen
+class Run:
+    """A plan being carried out: where its files go, how far, and who carries out its jobs."""
+
+    plan: Plan
+    folder: RunFolder
+    until: Until = "evaluate"
+    launch: Callable[..., Any] = map
+
+    def carry(self) -> Report:
+        """Everything; the report of it."""
+        plan, manager, context = self.plan, self.plan.registry.manager, self.context("run")
+        tracker = plan.tracker.config.observe(context) if plan.tracker else None
+        if tracker:
+            manager.register(tracker)
+        try:
+            manager.hook.snnk_run_planned(plan=plan)
+            splits = self.prepare()
+            runs = range(plan.bench.first_run, plan.bench.last_run + 1)
+            jobs = [Job(m, run) for run in runs for m in plan.models if not m.disabled]
+            done = () if self.until == "preprocess" else self.launch(Carrier(self, splits), jobs)
+            bench, versions = plan.bench.name, self.folder.versions
+            report = Report(bench, self.folder.path, plan.document, versions, tuple(done))
+            for writer in plan.reports() if done else ():
+                files = self.step("report", writer.write, report, context)
+                report = evolve(report, files={**report.files, **files})
+            manager.hook.snnk_run_finished(report=report)
+            return report
+        finally:
+            if tracker:
+                manager.unregister(tracker)
+
+    def prepare(self) -> Splits:
+        """The data set, read and preprocessed, the same for every model and run."""
+        context = self.context("dataset")
+        splits: Splits = self.step("dataset", self.plan.dataset.config.load, context)
+        for choice in self.plan.preprocessings:
+            splits = self.step(f"preprocessing {choice.kind}", choice.config.apply, splits, context)
+        return splits
+
+    def context(self, step: str, run: int = 1) -> Context:
+        """What a verb of `step` is lent in run `run`."""
+        hook = self.plan.registry.manager.hook
+
+        def progress(part: str, done: int, total: int, measures: Mapping[str, float]) -> None:
+            hook.snnk_progress(step=f"{part} {step}", done=done, total=total, measures=measures)
+
+        folder, seed = self.folder, self.plan.bench.seed + run - 1
+        return Context(seed, folder.path, cache(), progress, folder.warn)
+
+    def step(self, name: str, verb: Callable[..., T], *args: Any) -> T:
+        """What `verb(*args)` makes, with the observers told before and after."""
+        hook, start = self.plan.registry.manager.hook, time.perf_counter()
+        hook.snnk_step_started(step=name)
+        made = verb(*args)
+        hook.snnk_step_finished(step=name, seconds=time.perf_counter() - start, made=made)
+        return made
+
+
+@frozen
+class Carrier:
+    """Called with one job; holds all that it needs, so that a launcher may send it anywhere."""
+
+    run: Run
+    splits: Splits
+
+    def __call__(self, job: Job) -> ModelReport:
+        plan, model, label = self.run.plan, job.model, job.label
+        folder = self.run.folder.path / label
+        context = evolve(self.run.context(label, job.run), folder=folder)
+        session: Session = plan.framework.config.open(context)
+        processed = self.train(job, session, context)
+        files = {"weights": folder / "weights.safetensors"}
+        session.save(processed.model, files["weights"])
+        if model.evaluate:
+            processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
+        for item in plan.postprocessings:
+            step, apply = f"{item.choice.kind} {label}", item.choice.config.apply
+            args = (processed, self.splits, session, context)
+            outcome: Outcome = self.run.step(step, apply, *args)
+            processed = processed.fold(outcome)
+            if outcome.model is not None:
+                processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
+            if item.export:
+                name = f"{processed.name}.safetensors"
+                files[name] = folder / name
+                session.save(processed.model, files[name])
+        labels = self.splits.samples("test").y
+        report = ModelReport(model.name, job.run, processed, labels, folder, files=files)
+        if plan.deploy and self.run.until in ("deploy", "evaluate"):
+            report = self.deploy(job, report, session, context)
+        return self.run.folder.keep(report)
+
+    def train(self, job: Job, session: Session, context: Context) -> Processed:
+        """A model built, its weights loaded if so asked, and trained."""
+        plan, model, splits = self.run.plan, job.model, self.splits
+        if plan.bench.use_test_as_valid:
+            splits = evolve(splits, valid=splits.test)
+        made = model.choice.config.build(shapes(splits), session)
+        if model.load:
+            session.load(made, self.run.folder.weights(job.label))
+        augmentations = tuple(c.config for c in plan.augmentations)
+        epochs = model.epochs if model.train else 0
+        training = Training(epochs, model.batch_size, model.optimizer, augmentations)
+        trained = self.run.step(f"train {job.label}", session.train, made, splits, training)
+        return Processed(model.name, trained.model, trained, measures=trained.measures)
+
+    def examine(self, processed: Processed, session: Session) -> Processed:
+        """With network, prediction and activity on the test set, and what they score."""
+        test, model = self.splits.samples("test"), processed.model
+        try:
+            processed = evolve(processed, network=session.lower(model), obstacle="")
+        except NetworkError as error:
+            processed = evolve(processed, network=None, obstacle=str(error))
+        prediction = session.predict(model, test)
+        accuracy = Measure("accuracy", prediction.accuracy(test.y), "", "counted", "run", "test")
+        if not 0 <= accuracy.value <= 1:
+            raise RunError(f"accuracy is {accuracy.value}: the logits are no numbers")
+        kept = tuple(m for m in processed.measures if m.source != "test")
+        measures = (*kept, accuracy, *session.score(prediction, test.y))
+        activity = session.activity(model, test) if processed.network else ()
+        return evolve(processed, prediction=prediction, activity=activity, measures=measures)
+
+    def deploy(
+        self, job: Job, report: ModelReport, session: Session, context: Context
+    ) -> ModelReport:
+        """On its target, and compared with the framework spike for spike where it was run."""
+        processed, deploy = report.processed, self.run.plan.deploy
+        assert deploy is not None
+        if not processed.prediction:  # evaluate = false: nothing is known of the model yet
+            processed = self.examine(processed, session)
+        test = self.splits.samples("test").take(slice(deploy.limit))
+        verb = deploy.choice.config.deploy
+        made: Deployed = self.run.step(f"deploy {job.label}", verb, processed, test, context)
+        report = evolve(report, deployed=(made,), files={**report.files, **made.files})
+        if made.prediction is None or processed.prediction is None or self.run.until == "deploy":
+            return report
+        ours = processed.prediction.take(deploy.limit)
+        return evolve(report, agreement=agree(ours, made.prediction))
+
+
+def shapes(splits: Splits) -> Shapes:
+    """What the training samples ask of a model."""
+    train = splits.samples("train")
+    if splits.classes < 2:
+        raise DataError(f"the data set has {splits.classes} classes; a classifier needs two")
+    timesteps = train.x.shape[1] if train.timed else None
+    return Shapes(train.x.shape[2 if train.timed else 1 :], (splits.classes,), timesteps)

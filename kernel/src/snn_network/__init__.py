@@ -1,0 +1,43 @@
+"""The network document: one trained network as plain data, read by energy, engine, C and NIR alike.
+
+Arrays are channels first, as in torch. The document says what is computed at every timestep; who
+computes it, and in which order of operations where that is open, may not change a single spike.
+It stands beside the kernel, not in it: what runs a network needs this package and nothing else.
+"""
+
+from snn_network.document import INPUT, Network
+from snn_network.errors import NetworkError
+from snn_network.format import Format
+from snn_network.layers import (
+    Add,
+    Array,
+    BatchNorm,
+    Conv,
+    Flatten,
+    GlobalSum,
+    Layer,
+    Linear,
+    Neuron,
+    Pool,
+    Shape,
+    equal,
+)
+
+__all__ = [
+    "INPUT",
+    "Add",
+    "Array",
+    "BatchNorm",
+    "Conv",
+    "Flatten",
+    "Format",
+    "GlobalSum",
+    "Layer",
+    "Linear",
+    "Network",
+    "NetworkError",
+    "Neuron",
+    "Pool",
+    "Shape",
+    "equal",
+]

@@ -1,0 +1,188 @@
+"""The command line: what is asked, and with which exit status it ends."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+WRONG, FAILED, DISAGREE, INTERRUPTED = 1, 2, 3, 130
+STEPS = ("preprocess", "train", "deploy", "evaluate")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line, whole."""
+    made = argparse.ArgumentParser("snnk", description="Spiking-neural-network experiments.")
+    verbs = made.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = verbs.add_parser("run", help="carry out an experiment, from data set to report")
+    check = verbs.add_parser("check", help="say everything that is wrong with a file; run nothing")
+    kinds = verbs.add_parser("kinds", help="what the installed plugins offer")
+    doctor = verbs.add_parser("doctor", help="versions, and what is wrong with which plugin")
+    runs = verbs.add_parser("runs", help="the runs so far")
+    for verb in (run, check):
+        verb.add_argument("file", type=Path, help="the experiment, as TOML")
+        verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. model.0.epochs=3")
+    for verb in (run, runs):
+        verb.add_argument("--out", type=Path, default=Path("out"), help="where runs are kept (out)")
+    for verb in (run, check, kinds, doctor, runs):
+        verb.add_argument("--traceback", action="store_true", help="show where an error arose")
+    run.add_argument("--until", choices=STEPS, default=STEPS[-1], help="stop after this step")
+    run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
+    run.add_argument("--json", metavar="PATH", help="results as JSON ('-': standard output)")
+    kinds.add_argument("name", nargs="?", help="document this kind")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status: 0 done, 1 the configuration is wrong, 2 the run failed,
+    3 results disagree, 130 interrupted."""
+    given, rest = parser().parse_known_args(arguments)
+    # The documented spelling of an override, --model.0.epochs=3, looks like an option.
+    if [r for r in rest if "=" not in r] or (rest and given.verb not in ("run", "check")):
+        parser().error(f"unrecognised arguments: {' '.join(rest)}")
+    given.overrides = [*getattr(given, "overrides", ()), *rest]
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return _VERBS[given.verb](given)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # or Python would complain of the closed pipe once more at exit
+        return 0
+    except Exception as error:
+        if given.traceback:
+            raise
+        return _explain(error)
+
+
+def _terminated(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _explain(error: Exception) -> int:
+    from snn_kernel.errors import SnnkError
+    from snn_network import NetworkError
+
+    if isinstance(error, SnnkError):
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return error.status
+    unexpected = "" if isinstance(error, NetworkError) else f"unexpected {type(error).__name__}: "
+    print(f"{unexpected}{error} (--traceback shows where)", file=sys.stderr)
+    return FAILED
+
+
+def _plan(given: argparse.Namespace) -> Any:
+    from snn_kernel.plan import plan
+    from snnk.document import read
+
+    return plan(read(given.file, given.overrides), given.file.name)
+
+
+def _run(given: argparse.Namespace) -> int:
+    plan = _plan(given)
+    launch: Any = map
+    if given.launcher != "local":
+        launch = plan.registry.configure("launcher", given.launcher, {}, "--launcher").launch
+
+    from snn_kernel.record import RunFolder, write_atomic
+    from snn_kernel.run import Run
+    from snnk import console, ledger
+
+    with console.Watch() as watch:
+        folder = RunFolder.open(plan, given.out, watch.warn)
+        plan.registry.manager.register(watch)
+        try:
+            with ledger.entry(given.out, plan.bench.name, folder.path) as complete:
+                report = Run(plan, folder, given.until, launch).carry()
+                complete(report)
+        finally:
+            plan.registry.manager.unregister(watch)
+    text = json.dumps(ledger.results(report), indent=2)
+    if given.json == "-":
+        print(text)
+    else:
+        if given.json:
+            write_atomic(Path(given.json), text)
+        console.show(report)
+    return DISAGREE if any(r.agreement and r.agreement.differing for r in report.runs) else 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    for choice in _plan(given).choices():
+        print(f"{choice.place:28} {choice.offer}")
+    print(f"{given.file}: nothing wrong with it")
+    return 0
+
+
+def _kinds(given: argparse.Namespace) -> int:
+    from snn_kernel.errors import ConfigError, Fault, near
+    from snn_kernel.registry import Registry
+
+    offers = Registry.discover().offers
+    if not given.name:
+        for o in sorted(offers, key=lambda o: (o.slot, o.kind.name)):
+            print(f"{o.slot:16} {o.kind.name:28} {o.plugin} {o.version}")
+        if not offers:
+            print("no plugin is installed (pip install snn-kernel[all] brings ours)")
+        return 0
+    found = [o for o in offers if o.kind.name == given.name]
+    if not found:
+        hint = near(given.name, {o.kind.name for o in offers})
+        raise ConfigError(Fault("", f"no kind '{given.name}'", "", hint))
+    for offer in found:
+        _document(offer)
+    return 0
+
+
+def _document(offer: Any) -> None:
+    import inspect
+
+    import attrs
+
+    from snn_kernel.config import words
+
+    print(f"{offer}\n\n{inspect.cleandoc(offer.kind.config.__doc__ or '')}\n")
+    for a in attrs.fields(attrs.resolve_types(offer.kind.config)):
+        default = "required" if a.default is attrs.NOTHING else f"default {a.default!r}"
+        slot = a.metadata.get("slot")
+        kind = f"a table {{kind, params}} of a {slot}" if slot else words(a.type)
+        print(f"  {a.alias}: {kind}, {default}")
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    import platform
+
+    from snn_kernel import __version__
+    from snn_kernel.registry import Registry
+
+    registry = Registry.discover()
+    print(f"python {platform.python_version()}, snn-kernel {__version__}, {platform.platform()}")
+    for plugin in registry.plugins:
+        print(f"{plugin.name} {plugin.version}: {plugin.fault or 'ok'}")
+    for offer in registry.offers:
+        if hint := registry.lacks(offer):
+            print(f"{offer}: modules it needs are missing ({hint})")
+    return FAILED if any(p.fault for p in registry.plugins) else 0
+
+
+def _runs(given: argparse.Namespace) -> int:
+    from snnk.ledger import connect
+
+    for row in connect(given.out).execute("SELECT id, started, status, folder FROM runs"):
+        print("{:4}  {}  {:10}  {}".format(*row))
+    return 0
+
+
+_VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "check": _check,
+    "kinds": _kinds,
+    "doctor": _doctor,
+    "runs": _runs,
+}

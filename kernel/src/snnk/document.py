@@ -1,0 +1,63 @@
+"""From a TOML file and what the command line overrides to one document."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from snn_kernel.errors import ConfigError, Fault
+
+
+def merge(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` with what only `template` has; tables merge recursively, anything else of `own` wins."""
+    merged = dict(template) | dict(own)
+    for key in template.keys() & own.keys():
+        if isinstance(template[key], Mapping) and isinstance(own[key], Mapping):
+            merged[key] = merge(template[key], own[key])
+    return merged
+
+
+def override(document: Any, text: str) -> None:
+    """Set what `KEY.PATH=VALUE` says: integers in the path pick from lists, and a VALUE that is no
+    TOML is a string. ConfigError if the path leads nowhere."""
+    path, equals, value = text.lstrip("-").partition("=")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *steps, last = path.split(".")
+    try:
+        if not equals:
+            raise KeyError
+        for step in steps:
+            listed = isinstance(document, list)
+            document = document[int(step)] if listed else document.setdefault(step, {})
+        document[int(last) if isinstance(document, list) else last] = parsed
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError):
+        what = f"cannot set '{path}'" if equals else "an override is written KEY=VALUE"
+        raise ConfigError(Fault(f"command line: {text}", what)) from None
+
+
+def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """The document of a TOML file, overrides set and [model_template] merged into each model."""
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(Fault(str(path), f"cannot be read: {reason}")) from None
+    # Those of the template come first, so that they reach the models they are merged into.
+    ordered = sorted(overrides, key=lambda o: not o.lstrip("-").startswith("model_template"))
+    late = [o for o in ordered if not o.lstrip("-").startswith("model_template")]
+    for text in ordered[: len(ordered) - len(late)]:
+        override(document, text)
+    template, models = document.pop("model_template", {}), document.get("model")
+    if isinstance(models, list) and isinstance(template, Mapping):
+        document["model"] = [merge(template, m) if isinstance(m, Mapping) else m for m in models]
+    for text in late:
+        override(document, text)
+    if isinstance(deploy := document.get("deploy"), dict) and "target" in deploy:
+        target = {"kind": deploy.pop("target")}
+        deploy["deployer"] = target | deploy.get("deployer", {})
+    return document

@@ -1,0 +1,103 @@
+"""A broken plugin is a fault of its own and of nobody else."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snn_kernel import Kind, hookimpl
+from snn_kernel.errors import ConfigError
+from snn_kernel.plan import plan
+from snn_kernel.registry import HOMES, Registry
+from snnk.document import read
+from toys import TOY, Entry, Points, Shift, plugin
+
+
+def broken() -> Any:
+    raise ImportError("libfoo.so is gone")
+
+
+def exits() -> Any:
+    raise SystemExit(3)
+
+
+def misspelt() -> Any:
+    module = types.ModuleType("m")
+    module.snnk_neuron = hookimpl(lambda: [])  # type: ignore[attr-defined]
+    return module
+
+
+def undecorated() -> Any:
+    module = types.ModuleType("m")
+    module.snnk_neurons = lambda: []  # type: ignore[attr-defined]
+    return module
+
+
+@pytest.mark.parametrize(
+    ("load", "reason"),
+    [
+        (broken, "ImportError: libfoo.so is gone"),
+        (exits, "SystemExit: 3"),
+        (misspelt, "there is no hook 'snnk_neuron' (did you mean 'snnk_neurons'?)"),
+        (undecorated, "snnk_neurons lacks the decorator @hookimpl"),
+        (lambda: plugin(neuron=["IFNode"]), "returned 'IFNode', not a Kind"),
+        (lambda: plugin(neuron=[Kind("IFNode", int)]), "not a Kind with an attrs class"),
+        (lambda: plugin(neuron=None), "'NoneType' object is not iterable"),
+    ],
+)
+def test_a_broken_plugin_hurts_nobody(
+    experiment: Path, install: Any, load: Any, reason: str
+) -> None:
+    install(Entry("snn-bad", load), Entry("toy", TOY))
+    registry = Registry.discover()
+    assert reason in {p.name: p.fault for p in registry.plugins}["snn-bad"]
+    assert plan(read(experiment)).bench.name == "toy"
+    with pytest.raises(ConfigError, match="plugin 'snn-bad' is broken"):
+        plan(read(experiment, ["bench.plugins=['snn-bad']"]))
+
+
+def test_a_kind_of_a_broken_plugin_of_ours_names_the_reason(install: Any) -> None:
+    install(Entry("snn-datasets", broken))
+    with pytest.raises(ConfigError, match=r"snn-datasets is broken: ImportError: libfoo"):
+        Registry.discover().find("dataset", "Digits")
+
+
+def test_a_kind_offered_twice_names_both_and_can_be_chosen(experiment: Path, install: Any) -> None:
+    install(Entry("rival", plugin(dataset=[Kind("Points", Shift)])), Entry("toy", TOY))
+    with pytest.raises(ConfigError) as caught:
+        plan(read(experiment))
+    (fault,) = caught.value.faults
+    assert "'Points' is offered by rival and toy" in fault.what
+    assert fault.hint == "choose with [bench] without = ['rival']"
+    assert plan(read(experiment, ["bench.without=['rival']"])).dataset.config == Points()
+
+
+def test_missing_modules_are_named_with_their_mend(experiment: Path, install: Any) -> None:
+    needy = plugin(dataset=[Kind("Points", Points, needs=("json", "no_such_module:no-such-dist"))])
+    install(Entry("needy", needy), Entry("toy", TOY))
+    with pytest.raises(ConfigError, match=r"missing \(pip install no-such-dist\)"):
+        plan(read(experiment, ["bench.without=['toy']"]))
+
+
+def test_the_documented_plugin_name_stands_for_our_set(experiment: Path) -> None:
+    assert plan(read(experiment, ["bench.plugins=['qualia_plugin_snn']"])).bench.plugins
+
+
+def test_configure(toy: None) -> None:
+    registry = Registry.discover()
+    assert registry.configure("preprocessing", "Shift", {"by": 2}).by == 2.0
+    with pytest.raises(ConfigError, match=r"unknown key 'bye' \(did you mean 'by'\?\)"):
+        registry.configure("preprocessing", "Shift", {"bye": 2})
+
+
+def test_homes_are_what_is_offered() -> None:
+    """Without toys: whatever of ours is installed offers just what HOMES says it does."""
+    Registry.discover.cache_clear()
+    registry = Registry.discover()
+    for home in {p.name for p in registry.plugins} & HOMES.keys():
+        slot, names = HOMES[home]
+        offered = {(o.slot, o.kind.name) for o in registry.offers if o.plugin == home}
+        assert offered == {(slot, name) for name in names.split()}, home

@@ -1,0 +1,223 @@
+"""Plans are carried out, recorded, interrupted and repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snn_kernel import Prediction, write_atomic
+from snn_kernel.record import sweep
+from snn_kernel.results import agree
+from snnk.command import main
+from toys import LISTENED
+
+
+def run(experiment: Path, *arguments: str) -> tuple[int, Path]:
+    out = experiment.parent / "out"
+    return main(["run", str(experiment), "--out", str(out), *arguments]), out
+
+
+def results(experiment: Path, *arguments: str) -> Any:
+    path = experiment.parent / "results.json"
+    assert run(experiment, "--json", str(path), *arguments)[0] == 0
+    return json.loads(path.read_text())["runs"]
+
+
+def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (made,) = results(experiment, "report.kind=Page")
+    assert made["model"] == "one"
+    assert made["agreement"] == {"compared": 160, "differing": 0, "first": ""}
+    by_name = {m["name"]: m for m in made["measures"]}
+    assert by_name["accuracy"]["source"] == "test"
+    assert 0 <= by_name["accuracy"]["value"] <= 1
+    assert {"parameters", "worst", "layers"} <= by_name.keys()
+    assert {"weights", "history", "layers", "mirror", "page"} == made["files"].keys()
+    assert all(Path(p).is_file() for p in made["files"].values())
+    assert Path(made["files"]["history"]).read_text().startswith("epoch,seconds,train_loss\n1,")
+    assert LISTENED[0] == "planned"
+    assert LISTENED[-1] == "finished 1"
+    steps = ["preprocessing Shift", "train one_r1", "evaluate one_r1", "Count one_r1"]
+    heard = ["dataset …", "read dataset 1/1", "dataset"]
+    heard += [h for s in [*steps, "deploy one_r1", "report"] for h in (f"{s} …", s)]
+    assert LISTENED[1:-1] == heard
+    assert "0  differ, of 160 spikes and logits" in capsys.readouterr().out
+
+
+def test_results_are_the_same_twice(experiment: Path) -> None:
+    first, second = results(experiment), results(experiment)
+    assert first[0]["measures"] == second[0]["measures"]
+    weights = [Path(r[0]["files"]["weights"]).read_bytes() for r in (first, second)]
+    assert weights[0] == weights[1]
+    assert first[0]["files"]["weights"] != second[0]["files"]["weights"]
+
+
+def test_runs_have_seeds_of_their_own(experiment: Path) -> None:
+    made = results(experiment, "bench.first_run=1", "bench.last_run=3")
+    assert [r["run"] for r in made] == [1, 2, 3]
+    assert len({Path(r["files"]["weights"]).read_bytes() for r in made}) == 3
+    (again,) = results(experiment, "bench.first_run=2", "bench.last_run=2")
+    second = Path(made[1]["files"]["weights"]).read_bytes()
+    assert Path(again["files"]["weights"]).read_bytes() == second
+
+
+def test_disagreement_is_named_and_exits_3(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = run(experiment, "deploy.deployer.params.wrong=true")
+    assert status == 3
+    assert "layer n, sample 1, timestep 0, neuron 1" in " ".join(capsys.readouterr().out.split())
+
+
+def test_launcher_and_augmentation(experiment: Path) -> None:
+    runs = ("bench.last_run=3", "--launcher", "Backwards")
+    text = experiment.read_text() + '[[data_augmentation]]\nkind = "Noise"\nparams.sigma = 2\n'
+    experiment.write_text(text)
+    made = results(experiment, *runs)
+    assert [r["run"] for r in made] == [3, 2, 1]
+    assert {m["value"] for m in made[0]["measures"] if m["name"] == "augmentation"} == {2.0}
+    assert run(experiment, "--launcher", "Forwards")[0] == 1
+
+
+def test_two_tables_of_one_name_keep_two_files(experiment: Path) -> None:
+    experiment.write_text(experiment.read_text() + '[[postprocessing]]\nkind = "Count"\n')
+    files = results(experiment)[0]["files"]
+    assert files["layers"].endswith("layers.csv")
+    assert files["layers 2"].endswith("layers_2.csv")
+
+
+def test_limit_and_until(experiment: Path) -> None:
+    (made,) = results(experiment, "deploy.limit=4")
+    assert made["agreement"]["compared"] == 4 * (2 * 3 + 2)
+    assert results(experiment, "--until", "deploy")[0]["agreement"] is None
+    assert "mirror" not in results(experiment, "--until", "train")[0]["files"]
+    assert results(experiment, "--until", "preprocess") == []
+
+
+def test_evaluate_false_still_deploys(experiment: Path) -> None:
+    (made,) = results(experiment, "model.0.evaluate=false", "postprocessing=[]")
+    assert made["agreement"]["differing"] == 0
+
+
+def test_disabled_models_are_skipped(experiment: Path) -> None:
+    assert results(experiment, "model.0.disabled=true") == []
+
+
+def test_load_takes_the_newest_weights(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(experiment, "model.0.load=true")[0] == 2
+    assert "no earlier run" in capsys.readouterr().err
+    first = results(experiment)
+    loaded = results(experiment, "model.0.load=true", "bench.seed=77")
+    weights = [Path(r[0]["files"]["weights"]).read_bytes() for r in (first, loaded)]
+    assert weights[0] == weights[1]
+
+
+def test_a_model_that_replaces_another_is_examined_and_exported(experiment: Path) -> None:
+    text = experiment.read_text() + '[[postprocessing]]\nkind = "Double"\nexport = true\n'
+    experiment.write_text(text)
+    (made,) = results(experiment)
+    exported = json.loads(Path(made["files"]["one_double.safetensors"]).read_text())
+    trained = json.loads(Path(made["files"]["weights"]).read_text())
+    assert np.array_equal(exported["a"], 2 * np.array(trained["a"]))
+    assert made["agreement"]["differing"] == 0
+    assert [m["name"] for m in made["measures"]].count("accuracy") == 1
+
+
+def test_lock_says_what_was_run(experiment: Path) -> None:
+    _, out = run(experiment)
+    lock = json.loads(next(out.glob("toy/*/lock.json")).read_text())
+    assert lock["versions"]["snn-kernel"] == "0.1.0"
+    assert lock["document"]["model"][0]["epochs"] == 2
+
+
+def test_ledger(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = run(experiment)
+    run(experiment, "model.0.load=true", "model.0.name=other")
+    capsys.readouterr()
+    assert main(["runs", "--out", str(out)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "done" in first
+    assert "failed (RunError)" in second
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt, SystemExit])
+def test_atomic_write_leaves_old_or_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: type[BaseException]
+) -> None:
+    path = write_atomic(tmp_path / "deep" / "file", "old")
+
+    def fail(*_: Any) -> None:
+        raise failure
+
+    for victim in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, victim, fail)
+            with pytest.raises(failure):
+                write_atomic(path, b"new")
+        assert path.read_text() == "old"
+        assert list(path.parent.iterdir()) == [path]
+    assert write_atomic(path, "neu").read_text() == "neu"
+
+
+def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = tmp_path / f".w.safetensors.{dead.pid}.abc.partial"
+    alive = tmp_path / f".w.safetensors.{os.getpid()}.abc.partial"
+    other = tmp_path / ".x.partial"
+    for path in (left, alive, other):
+        path.write_text("half")
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([alive, other])
+
+
+WRITER = """
+import sys, pathlib
+from snn_kernel import write_atomic
+print("go", flush=True)
+while True:
+    write_atomic(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 300_000)
+"""
+
+
+def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for letter in "ab":
+        command = [sys.executable, "-c", WRITER, str(path), letter]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(0.15)
+            writer.kill()
+        data = path.read_bytes()
+        assert len(data) == 300_000
+        assert len(set(data)) == 1
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_agree_counts_each_kind_of_difference() -> None:
+    logits = np.zeros((2, 3), np.float32)
+    packed = np.zeros((2, 4, 2), np.uint8)
+    ours = Prediction(logits, {"n": packed}, {"n": 11})
+    assert agree(ours, ours).differing == 0
+    assert agree(ours, ours).compared == 2 * 4 * 11 + 6
+    other = packed.copy()
+    other[1, 2, 1] = 0b0110_0000
+    found = agree(ours, Prediction(logits, {"n": other}, {"n": 11}))
+    assert (found.differing, found.first) == (2, "layer n, sample 1, timestep 2, neuron 9")
+    assert agree(ours, Prediction(logits, {}, {})).differing == 88
+    nan = logits.copy()
+    nan[1, 2] = np.nan
+    found = agree(ours, Prediction(nan, {"n": packed}, {"n": 11}))
+    assert (found.differing, found.first) == (1, "logits, sample 1, class 2")
+    assert agree(ours, Prediction(logits[:1], {"n": packed}, {"n": 11})).differing == 6

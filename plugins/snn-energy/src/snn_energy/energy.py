@@ -1,0 +1,125 @@
+"""Energy of one inference, layer by layer, from the counts and what each of them costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+from attrs import frozen
+from snn_kernel import Fault, Measure, Outcome, RunError, Table
+
+from snn_energy.counts import Counts, count
+from snn_energy.elementary import Costs
+from snn_energy.layers import Described, describe
+from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+
+if TYPE_CHECKING:
+    from snn_kernel import Processed
+
+    from snn_energy.metric import EnergyEstimationMetric
+
+KIND = "EnergyEstimationMetric"
+ENERGY = (
+    *("mem_pot", "mem_weights", "mem_bias", "mem_io", "mem_total"),
+    *("ops", "addr", "opsaddr", "total"),
+)
+MEASURES = {
+    "energy": "total",
+    "energy_memory": "mem_total",
+    "energy_operations": "ops",
+    "energy_addressing": "addr",
+}
+PJ_PER_NJ = 1000
+
+
+@frozen
+class Energy:
+    """Energy of one layer in pJ per inference: memory, operations, addressing."""
+
+    mem_pot: float = 0
+    mem_weights: float = 0
+    mem_bias: float = 0
+    mem_io: float = 0
+    ops: float = 0
+    addr: float = 0
+
+    @property
+    def mem_total(self) -> float:
+        """All accesses to memory."""
+        return self.mem_pot + self.mem_weights + self.mem_bias + self.mem_io
+
+    @property
+    def opsaddr(self) -> float:
+        """All arithmetic."""
+        return self.ops + self.addr
+
+    @property
+    def total(self) -> float:
+        """Memory and arithmetic."""
+        return self.mem_total + self.opsaddr
+
+    @property
+    def sound(self) -> bool:
+        """Whether every part is a number and none is negative."""
+        return all(math.isfinite(part) and part >= 0 for part in attrs.astuple(self))
+
+    @classmethod
+    def sum(cls, energies: Iterable[Energy]) -> Energy:
+        """The sum, part by part."""
+        rows = [attrs.astuple(e) for e in energies]
+        return cls(*(sum(column) for column in zip(*rows, strict=True)))
+
+
+def energy(layer: Described, counts: Counts, costs: Costs, fifo_size: int) -> Energy:
+    """What `counts` of `layer` cost; inputs and outputs pass through FIFOs of `fifo_size` elements
+    where neurons are, else through memories that hold them."""
+    c = counts
+    size_in, size_out = layer.elements_in, layer.elements_out
+    if layer.spiking:
+        size_in = size_out = fifo_size
+    inputs = c.input_reads * costs.access(size_in) + c.output_writes * costs.access(size_out)
+    potentials = (c.potential_reads + c.potential_writes) * costs.access(layer.elements_out)
+    s = layer.synapses
+    return Energy(
+        mem_pot=potentials,
+        mem_weights=c.weight_reads * costs.access(s.weights) if s else 0,
+        mem_bias=c.bias_reads * costs.access(s.cout) if s else 0,
+        mem_io=inputs,
+        ops=c.macs * costs.mac_pj + c.muls * costs.mul_pj + c.accs * costs.add_pj,
+        addr=c.addr_macs * costs.mac_pj + c.addr_accs * costs.add_pj,
+    )
+
+
+def estimate(
+    metric: EnergyEstimationMetric, processed: Processed, warn: Callable[[str], None]
+) -> Outcome:
+    """The table and the measures of EnergyEstimationMetric, its warning and its errors."""
+    layers, costs = describe(processed), metric.costs
+    if layers[0].spiking and metric.fifo_size == 0 and costs.sram == "old":
+        what = "the inputs and outputs of layers are costed as accesses to a memory of no size"
+        warn(f"{KIND}: fifo_size is 0, so {what}")
+    energies = [energy(lay, count(lay), costs, metric.fifo_size) for lay in layers]
+    if wrong := [lay.name for lay, e in zip(layers, energies, strict=True) if not e.sound]:
+        what = "negative or undefined energy: its activity is not that of a network"
+        raise RunError(*(Fault(f"{KIND}, layer '{name}'", what) for name in wrong))
+    total = Energy.sum(energies)
+    cells = [activity_cells(lay) for lay in layers]
+    cells.append(total_cells(layers, metric.total_spikerate_exclude_nonbinary))
+    names = (*(lay.name for lay in layers), TOTAL)
+    rows = tuple(
+        (name, *(getattr(e, column) for column in ENERGY), *activity)
+        for name, e, activity in zip(names, (*energies, total), cells, strict=True)
+    )
+    kinds = metric.op_estimation_type
+    source = (
+        f"{KIND}: {costs.bits}-bit memory ({costs.sram}), FIFOs of {metric.fifo_size}, "
+        f"add {costs.add_pj:g} pJ ({kinds.add}), mul {costs.mul_pj:g} pJ ({kinds.mul}), "
+        f"{counted(processed)}"
+    )
+    measures = tuple(
+        Measure(name, getattr(total, part) / PJ_PER_NJ, "nJ", "estimated", "sample", KIND)
+        for name, part in MEASURES.items()
+    )
+    return Outcome(measures, (Table("energy", ("name", *ENERGY, *ACTIVITY), rows, "pJ", source),))

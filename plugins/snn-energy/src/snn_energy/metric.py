@@ -1,0 +1,101 @@
+"""EnergyEstimationMetric: energy per inference, estimated from activity and the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from attrs import field, frozen, validators
+
+from snn_energy.elementary import Costs, Estimation, Operation, Sram, access_pj, operation_pj
+
+if TYPE_CHECKING:
+    from snn_kernel import Context, Outcome, Processed, Session, Splits
+
+
+@frozen
+class SramParams:
+    """The table `op_estimation_type.params`.
+
+    sram_estimation_type: as beside op_estimation_type, "old" or "new", default: not given.
+    """
+
+    sram_estimation_type: Sram | None = None
+
+
+@frozen
+class OperationEstimation:
+    """How additions and multiplications are costed at mem_width, from values at 8 and 32 bits.
+
+    add: "ICONIP" (32-bit value), "saturation" (8-bit value up to 8 bits, 32-bit value up to 32),
+        "linear" (through both) or "quadratic" (through both and the origin), default "ICONIP".
+    mul: likewise, default "ICONIP".
+    params: a table that may hold sram_estimation_type, as documented files write it.
+    """
+
+    add: Estimation = "ICONIP"
+    mul: Estimation = "ICONIP"
+    params: SramParams = SramParams()
+
+
+@frozen
+class EnergyEstimationMetric:
+    """Energy per inference after Lemaire et al., ICONIP 2022: pJ by layer in a table, nJ in all.
+
+    mem_width: bits of one datum in memory, e.g. 8 for 8-bit quantisation, at least 1.
+    fifo_size: elements that the input and the output FIFO of a spiking layer hold, default 0.
+    total_spikerate_exclude_nonbinary: leave tensors that are not binary out of the total rates,
+        default true.
+    op_estimation_type: a table {add, mul}, default ICONIP for both.
+    sram_estimation_type: "old" (ICONIP 2022: one access per datum, dearer in larger memories) or
+        "new" (T. Louis: data packed into 64-bit accesses of 10 pJ), default "old".
+    """
+
+    mem_width: int = field(validator=validators.ge(1))
+    fifo_size: int = field(default=0, validator=validators.ge(0))
+    total_spikerate_exclude_nonbinary: bool = True
+    op_estimation_type: OperationEstimation = OperationEstimation()
+    sram_estimation_type: Sram | None = None
+
+    def __attrs_post_init__(self) -> None:
+        inner = self.op_estimation_type.params.sram_estimation_type
+        if None not in (inner, self.sram_estimation_type) and inner != self.sram_estimation_type:
+            raise ValueError(
+                f"sram_estimation_type is '{self.sram_estimation_type}', but '{inner}' in "
+                "op_estimation_type.params"
+            )
+        wrong = []
+        for operation in get_args(Operation):
+            try:
+                self._operation(operation)
+            except ValueError as error:
+                wrong.append(str(error))
+        try:
+            access_pj(0, self.mem_width, self._sram)
+        except ValueError as error:
+            wrong.append(str(error))
+        if wrong:
+            raise ValueError(f"mem_width = {self.mem_width}: " + "; ".join(wrong))
+
+    @property
+    def costs(self) -> Costs:
+        """The elementary costs that this configuration means."""
+        add, mul = self._operation("add"), self._operation("mul")
+        return Costs(self.mem_width, self._sram, add, mul)
+
+    def apply(
+        self, processed: Processed, splits: Splits, session: Session, context: Context
+    ) -> Outcome:
+        """Table "energy" (pJ) and measures (nJ); RunError where there is nothing to estimate on, or
+        an energy would be negative or undefined."""
+        from snn_energy.energy import estimate
+
+        return estimate(self, processed, context.warn)
+
+    @property
+    def _sram(self) -> Sram:
+        inner = self.op_estimation_type.params.sram_estimation_type
+        return self.sram_estimation_type or inner or "old"
+
+    def _operation(self, operation: Operation) -> float:
+        estimation: Estimation = getattr(self.op_estimation_type, operation)
+        return operation_pj(operation, estimation, self.mem_width)

@@ -1,0 +1,59 @@
+"""Operations and memory accesses of one inference, layer by layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snn_kernel import Measure, Outcome, Table
+
+from snn_energy.counts import Counts, count
+from snn_energy.layers import describe
+from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+
+if TYPE_CHECKING:
+    from snn_kernel import Processed
+
+    from snn_energy.counter import OperationCounter
+
+KIND = "OperationCounter"
+OPERATIONS = (
+    *("syn_acc", "syn_mac", "addr_acc", "addr_mac"),
+    *("total_acc", "total_mac", "mem_write", "mem_read"),
+)
+
+
+def operations(c: Counts) -> tuple[float, ...]:
+    """The columns OPERATIONS: synapses and neurons, addressing, both, and memory accesses."""
+    syn_mac = c.macs + c.muls
+    reads = c.input_reads + c.weight_reads + c.bias_reads + c.potential_reads
+    writes = c.potential_writes + c.output_writes
+    total_acc, total_mac = c.accs + c.addr_accs, syn_mac + c.addr_macs
+    return c.accs, syn_mac, c.addr_accs, c.addr_macs, total_acc, total_mac, writes, reads
+
+
+def tally(counter: OperationCounter, processed: Processed) -> Outcome:
+    """The table and the measures of OperationCounter, and its errors."""
+    layers = describe(processed)
+    counts = [count(lay) for lay in layers]
+    total = operations(Counts.total(counts))
+    cells = [activity_cells(lay) for lay in layers]
+    cells.append(total_cells(layers, counter.total_spikerate_exclude_nonbinary))
+    names = (*(lay.name for lay in layers), TOTAL)
+    rows = tuple(
+        (name, *numbers, *activity)
+        for name, numbers, activity in zip(
+            names, (*map(operations, counts), total), cells, strict=True
+        )
+    )
+    source = f"{KIND}: {counted(processed)}"
+    table = Table("operations", ("name", *OPERATIONS, *ACTIVITY), rows, "operations", source)
+    found = dict(zip(OPERATIONS, total, strict=True))
+    values = (
+        ("synaptic_operations", found["syn_acc"] + found["syn_mac"], "operations"),
+        ("accumulates", found["total_acc"], "operations"),
+        ("multiply_accumulates", found["total_mac"], "operations"),
+        ("memory_reads", found["mem_read"], "accesses"),
+        ("memory_writes", found["mem_write"], "accesses"),
+    )
+    measures = tuple(Measure(n, v, unit, "estimated", "sample", KIND) for n, v, unit in values)
+    return Outcome(measures, (table,))

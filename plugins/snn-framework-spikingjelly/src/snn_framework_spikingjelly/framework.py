@@ -1,0 +1,141 @@
+"""The framework kinds: how models are trained, and what of a plan they cannot live with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from attrs import field, frozen
+from attrs.validators import ge, in_
+from snn_kernel import Fault
+from snn_kernel.errors import near
+
+from snn_framework_spikingjelly.metrics import CLASSIFICATION, METRICS
+
+if TYPE_CHECKING:
+    from snn_kernel import Context
+
+    from snn_framework_spikingjelly.session import Session
+
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+PREFIXES = ("train_", "valid_", "val_")  # val_ is how existing files write valid_
+
+
+def _metrics(_: Any, attribute: Any, value: tuple[str, ...]) -> None:
+    for name in value:
+        if name not in METRICS:
+            raise ValueError(f"unknown metric '{name}' ({near(name, METRICS)})")
+
+
+def _precision(_: Any, attribute: Any, value: int | str) -> None:
+    if str(value) not in ("32", "32-true"):
+        raise ValueError(
+            f"precision {value!r} is not supported: models are trained and run in 32 "
+            "(single-precision floats)"
+        )
+
+
+def _devices(_: Any, attribute: Any, value: str | int | tuple[int, ...]) -> None:
+    count = len(value) if isinstance(value, tuple) else value
+    if count not in ("auto", 1, "1"):
+        raise ValueError(f"devices must be 'auto', 1 or a list of one index, not {value!r}")
+
+
+def _measured(_: Any, attribute: Any, value: str) -> None:
+    prefix, _, metric = value.partition("_")
+    if f"{prefix}_" not in PREFIXES or metric not in (*METRICS, "loss"):
+        known = [f"{p}{m}" for p in ("train_", "val_") for m in (*METRICS, "loss")]
+        raise ValueError(f"checkpoint_metric: unknown name '{value}' ({near(value, known)})")
+
+
+@frozen
+class Checkpoint:
+    """Which measure names the best epoch.
+
+    name: train_ or val_ with a metric or loss (default "val_avgclsacc"); without a validation set
+        the measure of the training set is taken.
+    mode: "max" or "min" (default "max").
+    """
+
+    name: str = field(default="val_avgclsacc", validator=_measured)
+    mode: Literal["min", "max"] = field(default="max", validator=in_(("min", "max")))
+
+
+@frozen
+class SpikingJelly:
+    """Trains with SpikingJelly, one timestep per call; the input is shown at every timestep.
+
+    The output is the sum of the model's outputs over the timesteps, in order, divided by their
+    number; the loss is on that. Neurons are reset before each batch. Without [optimizer] a model is
+    trained with Adam, lr = 0.001. Augmentations get batches as numpy arrays, channels last.
+
+    use_best_epoch: keep the weights of the best epoch, not the last (default false).
+    enable_progress_bar: report progress (default true).
+    progress_bar_refresh_rate: batches between two reports (default 1).
+    accelerator: "auto", "cpu", "gpu" or "cuda", where to train (default "auto").
+    devices: "auto", 1, or a list with the index of one device (default "auto").
+    precision: 32, the only one there is (default 32).
+    metrics: of prec, rec, f1, acc, avgclsacc, mse, mae, mape, corr, slope
+        (default prec, rec, f1, acc, avgclsacc).
+    loss: "crossentropy" or "mse", against one-hot labels (default "crossentropy").
+    enable_confusion_matrix: write confusion.csv for the test set (default true).
+    checkpoint_metric: {name, mode} of the best epoch (default {"val_avgclsacc", "max"}).
+    """
+
+    multi_step: ClassVar[bool] = False
+    timed: ClassVar[bool] = False  # whether timesteps are in the data
+
+    use_best_epoch: bool = False
+    enable_progress_bar: bool = True
+    progress_bar_refresh_rate: int = field(default=1, validator=ge(1))
+    accelerator: str = field(default="auto", validator=in_(ACCELERATORS))
+    devices: str | int | tuple[int, ...] = field(default="auto", validator=_devices)
+    precision: int | str = field(default=32, validator=_precision)
+    metrics: tuple[str, ...] = field(default=CLASSIFICATION, validator=_metrics)
+    loss: Literal["crossentropy", "mse"] = field(
+        default="crossentropy", validator=in_(("crossentropy", "mse"))
+    )
+    enable_confusion_matrix: bool = True
+    checkpoint_metric: Checkpoint = Checkpoint()
+
+    @property
+    def step_mode(self) -> str:
+        """The step mode that neurons must have: "m" all timesteps at once, "s" one."""
+        return "m" if self.multi_step else "s"
+
+    def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
+        """What cannot be trained: no device, other step modes, optimisers that torch has not."""
+        from snn_framework_spikingjelly import optimizers
+
+        if self.accelerator in ("gpu", "cuda"):
+            from torch import cuda
+
+            if not cuda.is_available():
+                yield f"accelerator '{self.accelerator}' needs CUDA, which is absent"
+        for model in plan.models:
+            neuron = getattr(model.choice.config, "neuron", None)
+            mode = getattr(neuron, "step_mode", "s")
+            if neuron is not None and mode != self.step_mode:
+                yield Fault(
+                    model.place,
+                    f"model '{model.name}' has a neuron of step_mode '{mode}', framework "
+                    f"{type(self).__name__} needs '{self.step_mode}'",
+                    hint=f"set neuron.params.step_mode = '{self.step_mode}'",
+                )
+            if model.optimizer is not None:
+                yield from optimizers.faults(model.optimizer, f"{model.place[:-1]}.optimizer]")
+
+    def open(self, context: Context) -> Session:
+        """A session with the seed of `context`; from here on torch is deterministic."""
+        from snn_framework_spikingjelly.session import Session
+
+        return Session.open(self, context)
+
+
+@frozen
+class SpikingJellyMultiStep(SpikingJelly):
+    __doc__ = (SpikingJelly.__doc__ or "").replace(
+        "one timestep per call", "all timesteps in one call"
+    )
+
+    multi_step: ClassVar[bool] = True

@@ -1,0 +1,220 @@
+"""From a torch module to a network document, by symbolic tracing."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+
+import torch
+from attrs import define, evolve, field, frozen
+from snn_kernel import NetworkError
+from snn_kernel.network import (
+    INPUT,
+    Add,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Format,
+    GlobalSum,
+    Layer,
+    Linear,
+    Network,
+    Neuron,
+    Pool,
+)
+from spikingjelly.activation_based import base
+from torch import fx, nn
+
+from snn_framework_spikingjelly.exact import Grid, settle
+from snn_framework_spikingjelly.readers import READERS, VANISHING, affine
+
+ADDITIONS = (operator.add, operator.iadd, torch.add)
+
+
+@frozen
+class Lowered:
+    """A document and how it hangs together with the module that it was made of.
+
+    `folded` are the batch normalisations that went into a convolution or linear layer, `nodes` the
+    node of `graph` that computes each layer.
+    """
+
+    network: Network
+    graph: fx.GraphModule
+    folded: tuple[str, ...]
+    nodes: Mapping[str, str]
+
+
+class _Tracer(fx.Tracer):
+    """Steps into modules that only combine others."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        ours = hasattr(m, "lower") or isinstance(m, base.MemoryModule)
+        library = type(m).__module__.startswith("spikingjelly.")
+        leaf: bool = super().is_leaf_module(m, module_qualified_name)
+        return ours or library or leaf
+
+
+def lower(model: nn.Module, timed: bool) -> Lowered:
+    """The document of `model`; NetworkError names the layer that cannot be expressed.
+
+    Layers are named by their module paths. `timed`: the input has timesteps. `model` has
+    `timesteps` and, timesteps first and channels last, `input_shape`, as every SNN.
+    """
+    if missing := [n for n in ("timesteps", "input_shape") if not hasattr(model, n)]:
+        raise NetworkError(f"{type(model).__name__} has no {' and no '.join(missing)}")
+    try:
+        graph = _Tracer().trace(model)
+    except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
+        raise NetworkError(
+            f"{type(model).__name__}.forward cannot be traced: {error} (its control flow must not "
+            "depend on values)"
+        ) from None
+    draft = _Draft(model)
+    for node in graph.nodes:
+        draft.read(node)
+    *_, channels = model.input_shape
+    shape = (channels, *model.input_shape[1:-1])
+    layout: Format | None = getattr(model, "input_format", None)
+    network = Network(
+        layers=tuple(draft.layers.values()),
+        edges=tuple((a, b) for b, sources in draft.sources.items() for a in sources),
+        input_shape=shape,
+        timesteps=int(model.timesteps),
+        mode="sequence" if timed else "static",
+        input_format=layout,
+    )
+    network = evolve(network, layers=_exact(network, draft.own))
+    return Lowered(network, fx.GraphModule(model, graph), tuple(draft.folded), draft.nodes)
+
+
+def _exact(network: Network, own: set[str]) -> tuple[Layer, ...]:
+    """The layers, those in `own` with arrays on grids on which their sums are exact."""
+    made, grids, layout = [], dict[str, Grid | None](), network.input_format
+    grids[INPUT] = layout and Grid(layout.fraction, 2.0 ** (layout.bits - 1 - layout.fraction))
+    for layer in network.layers:
+        sources = network.inputs(layer.name)
+        if layer.name in own:
+            inputs = [grids[s] for s in sources]
+            settled, grids[layer.name] = settle(layer, inputs, network.shapes[sources[0]])
+            made.append(settled)
+        else:
+            grids[layer.name] = None
+            made.append(layer)
+    return tuple(made)
+
+
+@define
+class _Draft:
+    """What has been read of a graph so far, in the order of the graph.
+
+    `values` says which layer's output a node holds; `own` are the layers whose arrays may still be
+    rounded: those that a module did not lower by itself.
+    """
+
+    model: nn.Module
+    layers: dict[str, Layer] = field(factory=dict)
+    sources: dict[str, tuple[str, ...]] = field(factory=dict)
+    values: dict[fx.Node, str] = field(factory=dict)
+    nodes: dict[str, str] = field(factory=dict)
+    folded: list[str] = field(factory=list)
+    own: set[str] = field(factory=set)
+
+    def read(self, node: fx.Node) -> None:
+        """Take one node in; NetworkError if it cannot be expressed."""
+        match node.op:
+            case "placeholder":
+                if self.values:
+                    raise NetworkError(f"input '{node.name}': a network has one input")
+                self.values[node] = INPUT
+            case "call_module":
+                self._module(node)
+            case "call_function" if node.target in ADDITIONS:
+                self._add(node, Add(node.name))
+            case "call_function" if node.target is torch.flatten:
+                self._flatten(node)
+            case "call_method" if node.target == "flatten":
+                self._flatten(node)
+            case "output":
+                if not isinstance(node.args[0], fx.Node):
+                    raise NetworkError("a network has one output")
+            case _:
+                target = getattr(node.target, "__name__", node.target)
+                raise NetworkError(
+                    f"'{node.name}' ({target}) is no layer; use modules of torch.nn, SpikingJelly "
+                    "or modules with 'lower'"
+                )
+
+    def _module(self, node: fx.Node) -> None:
+        name = str(node.target)
+        module = self.model.get_submodule(name)
+        if isinstance(module, VANISHING):
+            self.values[node] = self.values[node.args[0]]  # type: ignore[index]
+            return
+        if name in self.layers or name in self.folded:
+            raise NetworkError(f"layer '{name}' is called twice; make it two modules")
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and type(module) in READERS:
+            self._normalise(node, name, module)
+        elif hasattr(module, "lower"):
+            for layer in module.lower(name):
+                self._add(node, layer, own=isinstance(layer, _BARE))
+        elif law := getattr(module, "law", None):
+            if not hasattr(law, "lower"):
+                kind = type(law).__name__
+                raise NetworkError(f"layer '{name}': neuron {kind} has no normal form (no 'lower')")
+            self._add(node, evolve(law.lower(), name=name))
+        elif read := READERS.get(type(module)):
+            self._add(node, read(name, module))
+        else:
+            raise NetworkError(
+                f"layer '{name}': {type(module).__name__} cannot be expressed; give it a method "
+                "lower(name) that returns layers of a network"
+            )
+
+    def _add(self, node: fx.Node, layer: Layer, own: bool = True) -> None:
+        """Append `layer`; where a node makes several layers, each feeds the next."""
+        made = node in self.values
+        inputs = (self.values[node],) if made else tuple(self._inputs(node))
+        self.layers[layer.name], self.sources[layer.name] = layer, inputs
+        self.values[node], self.nodes[layer.name] = layer.name, node.name
+        if own:
+            self.own.add(layer.name)
+
+    def _inputs(self, node: fx.Node) -> list[str]:
+        stray = [a for a in node.args if not isinstance(a, fx.Node)] + list(node.kwargs)
+        if stray:
+            raise NetworkError(f"'{node.name}' combines a layer with {stray[0]!r}")
+        return [self.values[a] for a in node.args]  # type: ignore[index]
+
+    def _flatten(self, node: fx.Node) -> None:
+        if node.args[1:] not in ((1,), (1, -1)) and node.kwargs != {"start_dim": 1}:
+            raise NetworkError(f"'{node.name}': flatten must start at axis 1, use spikingjelly's Flatten")
+        self.layers[node.name] = Flatten(node.name)
+        self.sources[node.name] = (self.values[node.args[0]],)  # type: ignore[index]
+        self.values[node], self.nodes[node.name] = node.name, node.name
+        self.own.add(node.name)
+
+    def _normalise(self, node: fx.Node, name: str, module: nn.Module) -> None:
+        scale, shift = affine(name, module)
+        before = self._only_source(node)
+        layer = self.layers.get(before or "")
+        if not isinstance(layer, Conv | Linear) or before not in self.own:
+            self._add(node, BatchNorm(name, scale, shift))
+            return
+        weight = layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+        bias = shift if layer.bias is None else layer.bias * scale + shift
+        self.layers[layer.name] = evolve(layer, weight=weight, bias=bias)
+        self.values[node], self.nodes[layer.name] = layer.name, node.name
+        self.folded.append(name)
+
+    def _only_source(self, node: fx.Node) -> str | None:
+        """The layer that feeds nothing but `node`, through modules that vanish; None if it does."""
+        source = node.args[0]
+        assert isinstance(source, fx.Node)
+        name = self.values[source]
+        while name != INPUT and source.name != self.nodes[name] and len(source.users) == 1:
+            source = source.args[0]  # type: ignore[assignment]
+        return name if len(source.users) == 1 else None
+
+
+_BARE = (Pool, GlobalSum, Flatten, Add, Neuron)  # layers without arrays

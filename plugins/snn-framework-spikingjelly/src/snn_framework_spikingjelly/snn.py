@@ -1,0 +1,130 @@
+"""`SNN`, the class that spiking models inherit from."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from snn_kernel import Context
+from snn_kernel.errors import near
+from spikingjelly.activation_based import base
+from spikingjelly.activation_based import neuron as neurons
+from torch import nn
+
+from snn_framework_spikingjelly.generic import GenericNeuron
+
+_lent: ContextVar[Context | None] = ContextVar("context lent to neurons", default=None)
+
+
+@contextmanager
+def lending(context: Context) -> Iterator[None]:
+    """Lend `context` to the neurons created within; each of their warnings is given once."""
+    said: set[str] = set()
+
+    def warn(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            context.warn(text)
+
+    token = _lent.set(evolve(context, warn=warn))
+    try:
+        yield
+    finally:
+        _lent.reset(token)
+
+
+class SNN(nn.Module, base.StepModule):
+    """A spiking model.
+
+    input_shape: of one sample at one timestep, channels last; `model.input_shape` has the timesteps
+        before it.
+    output_shape: (classes,).
+    timesteps: how many timesteps a sample is shown.
+    neuron: {"kind": …, "params": {…}}, as in a TOML file, or the config object of a neuron kind. A
+        kind is looked up among the installed neuron kinds, then in spikingjelly's neurons.
+        v_reset = False means a soft reset.
+
+    `forward` takes [N, C, …] where step_mode is "s" and [T, N, C, …] where it is "m".
+
+    Raises ValueError without a neuron or a kind, TypeError where kind or step_mode is no string or
+    params no table, AttributeError for an unknown kind, ConfigError for params that a kind refuses.
+    """
+
+    is_snn: bool = True
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_shape: tuple[int, ...],
+        timesteps: int,
+        neuron: Any,
+    ) -> None:
+        super().__init__()
+        if neuron is None or (isinstance(neuron, Mapping) and not neuron):
+            raise ValueError("a spiking model needs a neuron {kind, params}; it got none")
+        self.timesteps = timesteps
+        self.input_shape = (timesteps, *input_shape)
+        self.output_shape = tuple(output_shape)
+        self._law = _law(neuron) if isinstance(neuron, Mapping) else neuron
+        self.step_mode = getattr(self._law, "step_mode", "s")
+
+    def create_neuron(self, quant_params: Any = None) -> nn.Module:
+        """One more population of the model's neuron; a quantised kind also gets `quant_params`."""
+        law = self._law
+        context = _lent.get() or Context(0, Path(), Path(), warn=warnings.warn)
+        more = () if quant_params is None else (quant_params,)
+        if not hasattr(law, "module"):
+            return GenericNeuron(law, self.step_mode)
+        module: nn.Module = law.module(context, *more)
+        if not isinstance(law, _Native):
+            module.law = law  # type: ignore[assignment]  how the module is lowered
+        return module
+
+
+class _Native:
+    """A neuron class of SpikingJelly that is no kind of ours, with its parameters."""
+
+    def __init__(self, kind: type[nn.Module], params: Mapping[str, Any]) -> None:
+        self.kind, self.params = kind, dict(params)
+        self.backend = self.params.pop("backend", "torch")
+        self.step_mode = self.params.get("step_mode", "s")
+        if self.params.get("v_reset") is False:
+            self.params["v_reset"] = None
+
+    def module(self, context: Context) -> nn.Module:
+        if self.backend != "torch":
+            context.warn(f"backend '{self.backend}': SpikingJelly 2 chooses it by the device")
+        return self.kind(**self.params)
+
+
+def _law(neuron: Mapping[str, Any]) -> Any:
+    """What a table {kind, params} stands for: a config object, or a class of SpikingJelly."""
+    from snn_kernel.registry import Registry
+
+    if "kind" not in neuron:
+        raise ValueError(f"the neuron has no 'kind': {dict(neuron)}")
+    kind, params = neuron["kind"], neuron.get("params", {})
+    if not isinstance(kind, str):
+        raise TypeError(f"the neuron's 'kind' must be a string, not {kind!r}")
+    if not isinstance(params, Mapping):
+        raise TypeError(f"the neuron's 'params' must be a table, not {params!r}")
+    if not isinstance(params.get("step_mode", "s"), str):
+        raise TypeError(f"step_mode must be a string, not {params['step_mode']!r}")
+    registry = Registry.discover()
+    if kind in registry.kinds("neuron"):
+        return registry.configure("neuron", kind, params, "[neuron]")
+    native = {n: c for n, c in vars(neurons).items() if _is_neuron(c)}
+    if kind not in native:
+        hint = near(kind, [*registry.kinds("neuron"), *native])
+        raise AttributeError(f"no neuron '{kind}', neither installed nor in SpikingJelly ({hint})")
+    return _Native(native[kind], params)
+
+
+def _is_neuron(item: Any) -> bool:
+    return inspect.isclass(item) and issubclass(item, base.MemoryModule)

@@ -1,0 +1,3 @@
+"""Spiking models for snn-kernel."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,139 @@
+"""SCNN as a torch module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from snn_framework_spikingjelly import layers as ours
+from snn_framework_spikingjelly.snn import SNN
+from snn_kernel import ConfigError, Fault
+from spikingjelly.activation_based import layer as sj
+from torch import Tensor, nn
+
+from snn_models.scnn import SCNN
+
+
+class ConvolutionalSNN(SNN):
+    """The network that `config` describes; forward takes [N, C, …], or [T, N, C, …] in mode "m".
+
+    input_shape is channels last, output_shape (classes,).
+    """
+
+    def __init__(
+        self, config: SCNN, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(input_shape, output_shape, config.timesteps, config.neuron)
+        self.layers = nn.ModuleDict(_Build(self, config).layers())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [N, K], or [T, N, K] in mode "m"."""
+        for module in self.layers.values():
+            x = module(x)
+        return x
+
+
+class _Build:
+    """Layers one after another, and the map that is left so far."""
+
+    def __init__(self, model: ConvolutionalSNN, config: SCNN) -> None:
+        self.model, self.config = model, config
+        *self.map, self.channels = model.input_shape[1:]
+        self.dims = len(self.map)
+
+    def layers(self) -> Iterator[tuple[str, nn.Module]]:
+        """(name, layer), in order."""
+        config, (classes,) = self.config, self.model.output_shape
+        yield from self.average("prepool", config.prepool)
+        for i in range(len(config.filters)):
+            yield from self.block(i)
+        yield from self.average("postpool", config.postpool)
+        count = len(config.filters)
+        if config.gsp:
+            yield f"conv{count + 1}", self.conv(f"conv{count + 1}", classes, 1, bias=True)
+            yield f"neuron{count + 1}", self.model.create_neuron()
+            yield "gsp", getattr(ours, f"GlobalSumPool{self.dims}d")()
+            return
+        yield "flatten", self.made("Flatten")
+        size = self.channels * math.prod(self.map)
+        for i, units in enumerate(config.fc_units):
+            yield f"fc{i + 1}", self.made("Linear", size, units)
+            yield f"neuron{count + i + 1}", self.model.create_neuron()
+            yield from self.dropout(count + i)
+            size = units
+        yield f"fc{len(config.fc_units) + 1}", self.made("Linear", size, classes)
+
+    def block(self, i: int) -> Iterator[tuple[str, nn.Module]]:
+        """The i-th convolution with what follows it, counted from 0."""
+        config, number = self.config, str(i + 1)
+        channels, kernel = config.filters[i], config.kernel_sizes[i]
+        padding, stride = config.each("paddings")[i], config.each("strides")[i]
+        if config.separables and config.separables[i]:
+            own, name = self.channels, f"{number}_dw"
+            yield from self.spiking(name, own, kernel, padding, stride, groups=own)
+            yield from self.spiking(f"{number}_pw", channels, 1)
+        else:
+            yield from self.spiking(number, channels, kernel, padding, stride)
+        yield from self.dropout(i)
+        if (size := config.each("pool_sizes")[i]) > 1:
+            name = f"maxpool{number}"
+            self.shrink(name, (size,) * self.dims, size, 0)
+            yield name, self.made(f"MaxPool{self.dims}d", size)
+
+    def spiking(
+        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1, groups: int = 1
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """Convolution, batch normalisation if asked, neuron."""
+        bias = not self.config.batch_norm
+        yield f"conv{name}", self.conv(
+            f"conv{name}", channels, kernel, padding, stride, groups=groups, bias=bias
+        )
+        if self.config.batch_norm:
+            yield f"bn{name}", self.made(f"BatchNorm{self.dims}d", channels)
+        yield f"neuron{name}", self.model.create_neuron()
+
+    def conv(
+        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1, **more: Any
+    ) -> nn.Module:
+        """A convolution of the channels so far."""
+        self.shrink(name, (kernel,) * self.dims, stride, padding)
+        before, self.channels = self.channels, channels
+        sizes = {"padding": padding, "stride": stride}
+        return self.made(f"Conv{self.dims}d", before, channels, kernel, **sizes, **more)
+
+    def average(self, name: str, size: int | tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
+        """Average pooling, where it is more than one position."""
+        sizes = size if isinstance(size, tuple) else (size,) * self.dims
+        if len(sizes) != self.dims:
+            what = f"{name} has {len(sizes)} numbers, the data has {self.dims} dimensions"
+            raise ConfigError(Fault("SCNN", what))
+        if math.prod(sizes) > 1:
+            self.shrink(name, sizes, sizes, 0)
+            yield name, self.made(f"AvgPool{self.dims}d", sizes)
+
+    def dropout(self, i: int) -> Iterator[tuple[str, nn.Module]]:
+        """Dropout after the i-th neuron, counted from 0, where there is any."""
+        if share := self.config.each("dropouts")[i]:
+            yield f"dropout{i + 1}", self.made("Dropout", share)
+
+    def shrink(
+        self, name: str, sizes: tuple[int, ...], stride: int | tuple[int, ...], padding: int
+    ) -> None:
+        """Keep account of the map; ConfigError where `name` leaves nothing of it."""
+        strides = stride if isinstance(stride, tuple) else (stride,) * self.dims
+        found = [
+            (n + 2 * padding - k) // s + 1
+            for n, k, s in zip(self.map, sizes, strides, strict=True)
+        ]
+        if min(found) < 1:
+            shown = "×".join(map(str, self.map))
+            what = f"{name}, of size {'×'.join(map(str, sizes))}, leaves nothing of a map of {shown}"
+            hint = "fewer or smaller pools, strides and kernels, or larger paddings"
+            raise ConfigError(Fault("SCNN", what, hint=hint))
+        self.map = found
+
+    def made(self, kind: str, *args: Any, **more: Any) -> nn.Module:
+        """A layer of SpikingJelly in the step mode of the model."""
+        module: nn.Module = getattr(sj, kind)(*args, **more, step_mode=self.model.step_mode)
+        return module
