@@ -51,7 +51,8 @@ pub const Conv = struct {
         switch (try synapses.accumulator(record)) {
             inline else => |kind| {
                 const A = if (kind == .float32) f32 else f64;
-                const made: synapses.Synapses(A) = try .create(arena, weight.count(), bias, outputs);
+                const made: synapses.Synapses(A) =
+                    try .create(arena, weight.count(), bias, outputs);
                 self.arrange(A, made.weights, weight);
                 self.synapses = @unionInit(synapses.Either, @tagName(kind), made);
             },

@@ -33,7 +33,8 @@ pub const Linear = struct {
         switch (try synapses.accumulator(record)) {
             inline else => |kind| {
                 const A = if (kind == .float32) f32 else f64;
-                const made: synapses.Synapses(A) = try .create(arena, weight.count(), bias, outputs);
+                const made: synapses.Synapses(A) =
+                    try .create(arena, weight.count(), bias, outputs);
                 for (0..outputs) |o| {
                     for (0..inputs) |i| made.weights[i * outputs + o] = weight.at(o * inputs + i);
                 }

@@ -2,6 +2,7 @@
 //! everything about their sizes that can be known before the first sample.
 
 const std = @import("std");
+const graph = @import("graph.zig");
 const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
 const pointwise = @import("pointwise.zig");
@@ -155,71 +156,12 @@ pub const Network = struct {
                 return record.refuse(.limit, "name", "is empty or too long");
             record.place = try std.fmt.allocPrint(arena, "layer '{s}'", .{layer.name});
         }
-        try self.connect(edges, arena, failure);
+        try graph.connect(self.layers, edges, arena, failure);
         var slots: std.ArrayList(Slot) = try .initCapacity(arena, count + 1);
         slots.appendAssumeCapacity(.{ .elements = self.input.elements() });
         for (self.layers, records) |*layer, *record| try self.place(layer, record, &slots, arena);
         self.slots = slots.items;
         try self.measure(failure);
-    }
-
-    /// The sources of every layer, as nodes: 0 is the input, i + 1 is layer i.
-    fn connect(
-        self: *Network,
-        edges: msgpack.Items,
-        arena: std.mem.Allocator,
-        failure: *Failure,
-    ) Error!void {
-        var nodes: std.StringHashMapUnmanaged(u32) = .empty;
-        try nodes.put(arena, "input", 0);
-        for (self.layers, 1..) |layer, node| {
-            const entry = try nodes.getOrPut(arena, layer.name);
-            if (entry.found_existing)
-                return failure.refuse(.invalid, "layer '{s}': not a unique name", .{layer.name});
-            entry.value_ptr.* = @intCast(node);
-        }
-        const sources = try arena.alloc(std.ArrayList(u32), self.layers.len);
-        @memset(sources, .empty);
-        const feeds = try arena.alloc(bool, self.layers.len + 1);
-        @memset(feeds, false);
-        var items = edges;
-        while (items.count > 0) {
-            const ends = try pair(&items, failure);
-            const from = nodes.get(ends[0]) orelse return unknown(failure, ends[0]);
-            const to = nodes.get(ends[1]) orelse return unknown(failure, ends[1]);
-            if (from >= to) return failure.refuse(
-                .invalid,
-                "layer '{s}': it comes before its input '{s}'",
-                .{ ends[1], ends[0] },
-            );
-            feeds[from] = true;
-            try sources[to - 1].append(arena, from);
-        }
-        for (self.layers, sources, 1..) |*layer, list, node| {
-            layer.sources = list.items;
-            if (!feeds[node] and node < self.layers.len) return failure.refuse(
-                .invalid,
-                "layer '{s}': it feeds no other, and is not the last",
-                .{layer.name},
-            );
-        }
-    }
-
-    fn pair(items: *msgpack.Items, failure: *Failure) Refused![2][]const u8 {
-        read: {
-            const edge = items.next() orelse break :read;
-            var ends = edge.array() orelse break :read;
-            if (ends.count != 2) break :read;
-            const from = (ends.next() orelse break :read).text() orelse break :read;
-            const to = (ends.next() orelse break :read).text() orelse break :read;
-            return .{ from, to };
-        }
-        return failure.refuse(.invalid, "network: an edge is not a pair of names", .{});
-    }
-
-    fn unknown(failure: *Failure, name: []const u8) Refused {
-        const short = name[0..@min(name.len, limits.name_bytes)];
-        return failure.refuse(.invalid, "network: an edge names '{s}', no layer", .{short});
     }
 
     /// Read one layer, whose sources are all read, and give it a slot to write to.

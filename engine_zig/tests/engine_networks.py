@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
 from snn_kernel.network import (
     INPUT,
     Add,

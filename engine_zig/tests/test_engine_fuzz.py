@@ -1,13 +1,16 @@
 """Whatever bytes arrive: a reply, never a crash, and an engine that works on."""
 
 import copy
+import itertools
 import math
 
 import msgpack
 import numpy as np
 import pytest
 from engine_networks import frames, networks
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from snn_engine import Engine, EngineError
 from snn_engine.library import Handle
 from snn_kernel.network import (
@@ -40,7 +43,7 @@ def rich() -> Network:
         Linear("l", np.ones((3, 32), np.float32), None),
     )
     names = ("input", "c", "b", "n", "p", "q", "a", "f", "l")
-    edges = [*zip(names, names[1:], strict=False), ("n", "a")]
+    edges = [*itertools.pairwise(names), ("n", "a")]
     return Network(layers, tuple(edges), (1, 4, 4), 2, "static", Format(8, 4))
 
 
@@ -84,9 +87,14 @@ def test_random_bytes(handle, data):
     assert refused(ask(handle, data))
 
 
-@given(st.recursive(st.none() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
-                    | st.binary() | st.booleans(),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+scalars = st.none() | st.booleans() | st.floats() | st.text() | st.binary()
+numbers = st.integers(-(2**63), 2**64 - 1)
+messages = st.recursive(
+    scalars | numbers, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(messages)
 @settings(max_examples=200, deadline=None)
 def test_any_other_message(handle, message):
     assert refused(ask(handle, message))
@@ -113,8 +121,8 @@ def test_every_truncation_is_refused(handle):
     assert refused(ask(handle, request + b"\xc0"))
 
 
-ODD = [None, True, 0, 1, -1, 2**16, 2**26, 2**32, 2**63, 0.5, math.nan, math.inf, -1e300, "", "n",
-       "input", b"", b"\0" * 8, [], [0], [1, 1, 1], [2**31] * 2, [2**32, 2**32], {}, {"a": 1}]
+ODD = [None, True, 0, 1, -1, 2**16, 2**26, 2**32, 2**63, 0.5, math.nan, math.inf, -1e300]
+ODD += ["", "n", "input", b"", b"\0" * 8, [], [0], [1, 1, 1], [2**31] * 2, [2**32, 2**32], {"a": 1}]
 
 
 def leaves(node, path=()):

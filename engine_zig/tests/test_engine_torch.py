@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from snn_engine import Engine
 from snn_kernel.network import (
     Add,
@@ -208,7 +209,7 @@ def test_residual_with_batch_norm_and_global_sum(accumulator):
         Add("a"),
         GlobalSum("g"),
     )
-    edges = tuple(e for e in edges if e != ("m", "a")) + (("n", "a"), ("m", "a"))
+    edges = (*(e for e in edges if e != ("m", "a")), ("n", "a"), ("m", "a"))
     model = Residual(rng, weight, scale, shift)
     network = Network(layers, edges, (2, 9, 9), 6)
     agree(network, model, frames(rng, 4, 2, 9, 9), {"n": model.n, "m": model.m})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from snn_energy.counter import OperationCounter
 from snn_energy.elementary import Costs
 from snn_energy.metric import EnergyEstimationMetric, OperationEstimation

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from snn_energy.elementary import Sram, access_pj, operation_pj
 
 SHARED = os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared")

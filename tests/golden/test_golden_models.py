@@ -7,14 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
 from snn_kernel import Context, Shapes
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
 
+from spikingjelly.activation_based import functional  # noqa: E402
+
 from snn_models.scnn import SCNN  # noqa: E402
 from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode  # noqa: E402
-from spikingjelly.activation_based import functional  # noqa: E402
 
 _SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
 GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))

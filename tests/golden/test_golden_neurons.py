@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from snn_kernel import Context
 from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode
 

@@ -13,9 +13,9 @@ import msgpack
 import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
-from snn_kernel.network import Network, Neuron
 
-from snn_engine.library import EngineError as EngineError, Handle
+from snn_engine.library import EngineError, Handle
+from snn_kernel.network import Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
 # is told and an interrupt is heard within seconds.
@@ -162,7 +162,7 @@ class Engine:
         request = bytearray(len(head) + 5 + data.nbytes)
         request[: len(head)] = head
         struct.pack_into(">BI", request, len(head), 0xC6, data.nbytes)
-        request[len(head) + 5 :] = memoryview(data).cast("B")
+        request[len(head) + 5 :] = data.reshape(-1).view(np.uint8).data
         stop = start + len(frames)
         with self._lock:
             reply = _answer(self._handle.call(request))

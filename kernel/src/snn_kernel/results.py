@@ -27,13 +27,15 @@ class Measure:
 
 @frozen
 class Table:
-    """Named columns and rows of text and numbers (all in `unit`, if given), kept as CSV."""
+    """Named columns and rows of text and numbers (all in `unit`, if given), kept as CSV; `brief`
+    are the columns that a terminal shows, if any."""
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     unit: str = ""
     source: str = ""
+    brief: tuple[str, ...] = ()
 
 
 @frozen

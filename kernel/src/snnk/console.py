@@ -14,7 +14,7 @@ from rich.text import Text
 from snn_kernel.hookspecs import hookimpl
 from snn_kernel.results import Measure, ModelReport, Report, Table
 
-_ROWS_MAX = 24  # a longer table is for its CSV file and the report
+_ROWS_MAX = 24  # the rest of a longer table is in its CSV file and in the report
 
 
 class Watch:
@@ -70,7 +70,8 @@ def show(report: Report) -> None:
         if run.agreement and run.agreement.differing:
             console.print(Text(f"first difference: {run.agreement.first}", "red"))
         for table in run.tables:
-            console.print(_table(table))
+            if table.brief:
+                console.print(_table(table))
     for name, path in (report.files or {"folder": report.folder}).items():
         console.print(f"{name}  ", Text(str(path), style="underline"), sep="", soft_wrap=True)
 
@@ -81,34 +82,46 @@ def _measures(run: ModelReport) -> Grid:
     for justify in columns:
         grid.add_column(justify=justify)
     for measure in run.measures:
-        grid.add_row(measure.name, *_value(measure), f"{measure.how}, {measure.source}")
+        grid.add_row(measure.name, *_value(measure), Text(measure.source, "dim"))
     if run.agreement:
         a = run.agreement
         style = "red" if a.differing else "green"
-        what = f"differ, of {a.compared:,} spikes and logits"
+        what = f"of {a.compared:,} spikes and logits differ"
         grid.add_row("agreement", Text(f"{a.differing:,}", style), Text(what, style), "")
     return grid
 
 
 def _value(measure: Measure) -> tuple[str, str]:
+    unit = measure.unit + (f"/{measure.per}" if measure.per != "run" else "")
     if measure.name == "accuracy":
         return f"{100 * measure.value:.2f}", "%"
-    value = (
-        f"{measure.value:,.0f}" if float(measure.value).is_integer() else f"{measure.value:,.4g}"
+    about = "≈ " if measure.how == "estimated" else ""
+    whole = float(measure.value).is_integer() or abs(measure.value) >= 1000
+    return f"{about}{measure.value:,.0f}" if whole else f"{about}{measure.value:.4g}", unit
+
+
+def _table(table: Table) -> Grid:
+    unit, factor = ("nJ", 1e-3) if table.unit == "pJ" else (table.unit, 1)
+    title = table.name if unit in ("", table.name) else f"{table.name} ({unit})"
+    grid = Grid(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
-    return value, measure.unit + (f" per {measure.per}" if measure.per != "run" else "")
-
-
-def _table(table: Table) -> Grid | str:
+    indices = [table.columns.index(name) for name in table.brief]
+    for name in table.brief:
+        first = name == table.brief[0]
+        grid.add_column(name, justify="left" if first else "right", no_wrap=True)
+    for row in table.rows[:_ROWS_MAX]:
+        grid.add_row(*(_cell(row[i], factor) for i in indices))
     if len(table.rows) > _ROWS_MAX:
-        return f"{table.name}: {len(table.rows)} rows, see {table.name}.csv"
-    unit = f" ({table.unit})" if table.unit else ""
-    grid = Grid(title=table.name + unit, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = [
-        all(isinstance(r[i], int | float) for r in table.rows) for i in range(len(table.columns))
-    ]
-    for name, right in zip(table.columns, numeric, strict=True):
-        grid.add_column(name, justify="right" if right else "left")
-    for row in table.rows:
-        grid.add_row(*(f"{v:,.4g}" if type(v) is float else str(v) for v in row))
+        grid.caption = f"{len(table.rows) - _ROWS_MAX} more rows in {table.name}.csv"
     return grid
+
+
+def _cell(value: Any, factor: float) -> str:
+    if isinstance(value, bool | str) or value is None:
+        return str(value)
+    return f"{factor * value:,.0f}" if abs(factor * value) >= 1000 else f"{factor * value:.4g}"

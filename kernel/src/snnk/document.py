@@ -11,7 +11,7 @@ from snn_kernel.errors import ConfigError, Fault
 
 
 def merge(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` with what only `template` has; tables merge recursively, anything else of `own` wins."""
+    """`own` and what only `template` has; tables merge recursively, all else of `own` wins."""
     merged = dict(template) | dict(own)
     for key in template.keys() & own.keys():
         if isinstance(template[key], Mapping) and isinstance(own[key], Mapping):

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from snn_kernel import Activity, Processed, Tally, Trained
 from snn_kernel.network import INPUT, Network
 

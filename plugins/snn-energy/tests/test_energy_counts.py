@@ -3,12 +3,12 @@
 import attrs
 import numpy as np
 import pytest
-from snn_kernel.network import Add, BatchNorm, Conv, Flatten, Linear, Neuron
 
 from snn_energy.counts import Counts, count
 from snn_energy.elementary import Costs
 from snn_energy.energy import Energy, energy
 from snn_energy.layers import describe
+from snn_kernel.network import Add, BatchNorm, Conv, Flatten, Linear, Neuron
 
 LIF = Neuron("n", 1.0, charge="lif", tau=2.0)
 

@@ -8,14 +8,14 @@ from importlib.metadata import entry_points
 import attrs
 import numpy as np
 import pytest
-from snn_kernel import RunError
-from snn_kernel.config import Checker
-from snn_kernel.network import Conv, Linear, Neuron
 
 from snn_energy import plugin
 from snn_energy.counter import OperationCounter
 from snn_energy.elementary import Costs
 from snn_energy.metric import EnergyEstimationMetric, OperationEstimation, SramParams
+from snn_kernel import RunError
+from snn_kernel.config import Checker
+from snn_kernel.network import Conv, Linear, Neuron
 
 GUIDE = """
 [params]

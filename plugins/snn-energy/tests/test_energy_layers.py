@@ -3,10 +3,10 @@
 import attrs
 import numpy as np
 import pytest
-from snn_kernel import RunError
-from snn_kernel.network import Add, BatchNorm, Conv, Flatten, GlobalSum, Linear, Neuron, Pool
 
 from snn_energy.layers import describe
+from snn_kernel import RunError
+from snn_kernel.network import Add, BatchNorm, Conv, Flatten, GlobalSum, Linear, Neuron, Pool
 
 RNG = np.random.default_rng(0)
 

@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from snn_energy.counter import OperationCounter
+from snn_energy.elementary import Sram
+from snn_energy.energy import ENERGY
+from snn_energy.metric import EnergyEstimationMetric, OperationEstimation
 from snn_kernel import Context
 from snn_kernel.network import (
     INPUT,
@@ -21,11 +26,6 @@ from snn_kernel.network import (
     Neuron,
     Pool,
 )
-
-from snn_energy.counter import OperationCounter
-from snn_energy.elementary import Sram
-from snn_energy.energy import ENERGY
-from snn_energy.metric import EnergyEstimationMetric, OperationEstimation
 
 NEURONS = (
     Neuron("", 1.0),

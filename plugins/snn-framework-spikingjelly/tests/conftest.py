@@ -6,6 +6,7 @@ agreement with torch means that the order does not matter.
 
 import numpy as np
 import pytest
+
 from snn_kernel.network import (
     INPUT,
     Add,
@@ -110,7 +111,7 @@ def convolve(layer, x, rng):
 def pool(layer, x):
     fill = -np.inf if layer.how == "max" else 0
     view = windows(x, layer.size, layer.stride, layer.padding, fill)
-    view = view.reshape(*x.shape[:2], *view.shape[2:x.ndim], -1)
+    view = view.reshape(*x.shape[:2], *view.shape[2 : x.ndim], -1)
     if layer.how == "max":
         return view.max(axis=-1)
     total = view[..., ::-1].sum(axis=-1, dtype=F)

@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from spikingjelly.activation_based import layer as sj
+
 from snn_framework_spikingjelly import SNN
 from snn_framework_spikingjelly.framework import SpikingJelly, SpikingJellyMultiStep
 from snn_framework_spikingjelly.layers import Add
 from snn_kernel import Context, Samples, Shapes, Splits, Training
 from snn_kernel.network import BatchNorm, Conv, Linear
-from spikingjelly.activation_based import layer as sj
 
 scnn = pytest.importorskip("snn_models.scnn", reason="random networks are made of snn-models")
 lif = pytest.importorskip("snn_neurons_lif.integrate_and_fire", reason="needs snn-neurons-lif")
+
+torch.set_num_threads(1)  # small networks: more threads would only wait for each other
 
 
 def opened(multi_step, folder=Path("."), warnings=None):
@@ -86,7 +89,9 @@ def test_random_networks_agree(agrees, seed, how):
     reset, mode = pick(False, 0.0, -0.1), "m" if multi else "s"
     neuron = pick(
         lif.IFNode(v_threshold=pick(1.0, 0.7), v_reset=reset, step_mode=mode),
-        lif.LIFNode(tau=pick(2.0, 3.3), v_reset=reset, decay_input=pick(True, False), step_mode=mode),
+        lif.LIFNode(
+            tau=pick(2.0, 3.3), v_reset=reset, decay_input=pick(True, False), step_mode=mode
+        ),
     )
     gsp = pick(True, False, False)
     shape = ((19, 2), (17, 16, 2))[dims - 1]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from snn_kernel import Context
 from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode
 

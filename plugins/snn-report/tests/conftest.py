@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attrs import evolve
+
 from snn_kernel import (
     Activity,
     Agreement,

@@ -13,6 +13,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+
 from snn_kernel import Activity, Epoch, Prediction, Processed, Table, Trained
 from snn_kernel.network import Network
 from snn_report import confusion, rates

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from attrs import evolve
+
 from snn_kernel import (
     Agreement,
     Context,

@@ -54,7 +54,7 @@ class MNIST:
         """Files missing in the folder, if nothing will fetch them."""
         folder = self._folder()
         if not self.download and (missing := self._missing(folder)):
-            yield f"{_lack(folder, missing)} ({_mend()})"
+            yield f"{_lack(folder, missing)} ({_MEND})"
 
     def load(self, context: Context) -> Splits:
         """Both sets in the order of the files.
@@ -65,7 +65,7 @@ class MNIST:
         folder = self._folder()
         missing = self._missing(folder)
         if missing and not self.download:
-            raise DataError(Fault(self.title, _lack(folder, missing), hint=_mend()))
+            raise DataError(Fault(self.title, _lack(folder, missing), hint=_MEND))
         for file in missing:
             self._fetch(file, folder, context)
         sets: list[Samples] = []
@@ -145,7 +145,7 @@ class FashionMNIST(MNIST):
     )
 
 
-_DOWNLOAD = "params.download = true"
+_MEND = "set params.path to the folder that holds them, or params.download = true"
 
 
 def _lack(folder: Path, missing: list[Published]) -> str:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 import attrs
 from attrs import frozen
-from snn_kernel import Fault, Measure, Outcome, RunError, Table
 
 from snn_energy.counts import Counts, count
 from snn_energy.elementary import Costs
 from snn_energy.layers import Described, describe
 from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+from snn_kernel import Fault, Measure, Outcome, RunError, Table
 
 if TYPE_CHECKING:
-    from snn_kernel import Processed
-
     from snn_energy.metric import EnergyEstimationMetric
+    from snn_kernel import Processed
 
 KIND = "EnergyEstimationMetric"
 ENERGY = (
     *("mem_pot", "mem_weights", "mem_bias", "mem_io", "mem_total"),
     *("ops", "addr", "opsaddr", "total"),
 )
+BRIEF = ("name", "mem_pot", "mem_weights", "mem_bias", "mem_io", "opsaddr", "total")
 MEASURES = {
     "energy": "total",
     "energy_memory": "mem_total",
@@ -122,4 +122,5 @@ def estimate(
         Measure(name, getattr(total, part) / PJ_PER_NJ, "nJ", "estimated", "sample", KIND)
         for name, part in MEASURES.items()
     )
-    return Outcome(measures, (Table("energy", ("name", *ENERGY, *ACTIVITY), rows, "pJ", source),))
+    table = Table("energy", ("name", *ENERGY, *ACTIVITY), rows, "pJ", source, BRIEF)
+    return Outcome(measures, (table,))

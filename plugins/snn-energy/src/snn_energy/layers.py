@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
+
 from snn_kernel import Fault, RunError
 from snn_kernel.network import INPUT, Add, BatchNorm, Conv, Flatten, Linear, Neuron, Pool
 

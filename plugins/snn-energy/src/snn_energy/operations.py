@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snn_kernel import Measure, Outcome, Table
-
 from snn_energy.counts import Counts, count
 from snn_energy.layers import describe
 from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+from snn_kernel import Measure, Outcome, Table
 
 if TYPE_CHECKING:
-    from snn_kernel import Processed
-
     from snn_energy.counter import OperationCounter
+    from snn_kernel import Processed
 
 KIND = "OperationCounter"
 OPERATIONS = (
     *("syn_acc", "syn_mac", "addr_acc", "addr_mac"),
     *("total_acc", "total_mac", "mem_write", "mem_read"),
 )
+BRIEF = ("name", "syn_acc", "syn_mac", "addr_acc", "addr_mac", "mem_read", "mem_write")
 
 
 def operations(c: Counts) -> tuple[float, ...]:
@@ -46,7 +45,8 @@ def tally(counter: OperationCounter, processed: Processed) -> Outcome:
         )
     )
     source = f"{KIND}: {counted(processed)}"
-    table = Table("operations", ("name", *OPERATIONS, *ACTIVITY), rows, "operations", source)
+    columns = ("name", *OPERATIONS, *ACTIVITY)
+    table = Table("operations", columns, rows, "operations", source, BRIEF)
     found = dict(zip(OPERATIONS, total, strict=True))
     values = (
         ("synaptic_operations", found["syn_acc"] + found["syn_mac"], "operations"),

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from snn_kernel import Kind, hookimpl
-
 from snn_energy.counter import OperationCounter
 from snn_energy.metric import EnergyEstimationMetric
+from snn_kernel import Kind, hookimpl
 
 
 @hookimpl

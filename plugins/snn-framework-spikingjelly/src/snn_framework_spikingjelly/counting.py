@@ -7,18 +7,17 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from attrs import define, field
-from snn_kernel import Activity, Tally
-from snn_kernel.network import INPUT, Flatten, Network, Neuron, Pool
 from torch import Tensor, fx
 
 from snn_framework_spikingjelly.lowering import Lowered
+from snn_kernel import Activity, Tally
+from snn_kernel.network import INPUT, Flatten, Network, Neuron, Pool
 
 
 @define
 class _Count:
-    """One tensor so far; `values` is how many numbers were seen. `certain`: it holds only 0 and 1."""
+    """One tensor so far; `values` numbers were seen. `certain`: it can hold nothing but 0 and 1."""
 
     certain: bool = False
     values: int = 0
@@ -42,9 +41,9 @@ def _certain(network: Network) -> set[str]:
     found: set[str] = set()
     for layer in network.layers:
         passes = isinstance(layer, Flatten) or (isinstance(layer, Pool) and layer.how == "max")
-        if passes and network.inputs(layer.name)[0] in found:
-            found.add(layer.name)
-        elif isinstance(layer, Neuron) and layer.payload == 1:
+        if (passes and network.inputs(layer.name)[0] in found) or (
+            isinstance(layer, Neuron) and layer.payload == 1
+        ):
             found.add(layer.name)
     return found
 

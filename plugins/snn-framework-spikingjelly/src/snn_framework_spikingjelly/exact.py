@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
+
 from snn_kernel import NetworkError
 from snn_kernel.network import (
     INPUT,
@@ -177,8 +178,8 @@ def _weighted(layer: Conv | Linear, x: Grid | None) -> tuple[Conv | Linear, Grid
             b = None if b is None else np.ldexp(b, -fraction - x.fraction)
             return _with(layer, w, b, accumulator), _up(fraction + x.fraction, bound)
     raise NetworkError(
-        f"layer '{layer.name}': its inputs need {x.fraction} fraction bits, which leaves its weights "
-        f"too few for sums that are exact in float64; put a neuron before it"
+        f"layer '{layer.name}': its inputs need {x.fraction} fraction bits, which leaves its "
+        f"weights too few for sums that are exact in float64; put a neuron before it"
     )
 
 

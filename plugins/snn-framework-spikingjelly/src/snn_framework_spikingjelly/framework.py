@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
 from attrs.validators import ge, in_
+
+from snn_framework_spikingjelly.metrics import CLASSIFICATION, METRICS
 from snn_kernel import Fault
 from snn_kernel.errors import near
 
-from snn_framework_spikingjelly.metrics import CLASSIFICATION, METRICS
-
 if TYPE_CHECKING:
-    from snn_kernel import Context
-
     from snn_framework_spikingjelly.session import Session
+    from snn_kernel import Context
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
 PREFIXES = ("train_", "valid_", "val_")  # val_ is how existing files write valid_

@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from attrs import evolve
-from snn_kernel import NetworkError
-from snn_kernel.network import Layer
 from spikingjelly.activation_based import base, surrogate
 
+from snn_kernel import NetworkError
+from snn_kernel.network import Layer
 
-class GenericNeuron(base.MemoryModule):
+
+class GenericNeuron(base.MemoryModule):  # type: ignore[misc]
     """A population of neurons that follow `config.step`, with a sigmoid surrogate of slope 4.
 
     Input and output [N, …] in step mode "s", [T, N, …] in "m". `reset` forgets the state.
@@ -21,6 +22,7 @@ class GenericNeuron(base.MemoryModule):
         super().__init__()
         self.config = config
         self.surrogate_function = surrogate.Sigmoid(alpha=4.0)
+        self.state: Any
         self.register_memory("state", None)
         self.step_mode = step_mode
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from snn_kernel import network
 from torch import nn
+
+from snn_kernel import network
 
 
 class _GlobalSumPool(nn.Module):

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from snn_kernel.network import INPUT, BatchNorm, Conv, Layer, Linear
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from snn_framework_spikingjelly.lowering import Lowered
+from snn_kernel.network import INPUT, BatchNorm, Conv, Layer, Linear
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -24,7 +24,7 @@ def lowered(model: nn.Module, found: Lowered) -> Iterator[None]:
     do not add plain products, is off meanwhile (oneDNN, which torch prefers, is asked for direct
     convolutions by torch itself).
     """
-    forwards = {name: _identity for name in found.folded}
+    forwards = dict.fromkeys(found.folded, _identity)
     network = found.network
     for layer in network.layers:
         forward = _forward(layer, model)
@@ -76,19 +76,20 @@ def _forward(layer: Layer, model: nn.Module) -> Forward | None:
     weight = torch.tensor(layer.weight, dtype=dtype)
     bias = None if layer.bias is None else torch.tensor(layer.bias, dtype=dtype)
     if isinstance(layer, Linear):
-        return lambda x: F.linear(x.to(dtype), weight, bias).float()
+        return lambda x: functional.linear(x.to(dtype), weight, bias).float()
     return _convolve(layer, weight, bias)
 
 
 def _convolve(layer: Conv, weight: Tensor, bias: Tensor | None) -> Forward:
-    convolve = F.conv1d if weight.ndim == 3 else F.conv2d
+    convolve = functional.conv1d if weight.ndim == 3 else functional.conv2d
 
     def forward(x: Tensor) -> Tensor:
         lead = x.shape[: 1 - weight.ndim]
         if len(lead) == 2 and x.stride(0) == 0:  # one input shown at every timestep
             return forward(x[0]).expand(len(x), *[-1] * (x.ndim - 1))
         flat = x.flatten(0, 1) if len(lead) == 2 else x
-        y = convolve(flat.to(weight.dtype), weight, bias, layer.stride, layer.padding, 1, layer.groups)
+        sizes = (layer.stride, layer.padding, 1, layer.groups)
+        y = convolve(flat.to(weight.dtype), weight, bias, *sizes)
         return y.float().reshape(*lead, *y.shape[1:])
 
     return forward

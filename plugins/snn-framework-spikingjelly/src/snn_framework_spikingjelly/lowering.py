@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from attrs import define, evolve, field, frozen
+from spikingjelly.activation_based import base
+from torch import fx, nn
+
+from snn_framework_spikingjelly.exact import Grid, settle
+from snn_framework_spikingjelly.readers import READERS, VANISHING, affine
 from snn_kernel import NetworkError
 from snn_kernel.network import (
     INPUT,
@@ -22,11 +28,6 @@ from snn_kernel.network import (
     Neuron,
     Pool,
 )
-from spikingjelly.activation_based import base
-from torch import fx, nn
-
-from snn_framework_spikingjelly.exact import Grid, settle
-from snn_framework_spikingjelly.readers import READERS, VANISHING, affine
 
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 
@@ -55,7 +56,7 @@ class _Tracer(fx.Tracer):
         return ours or library or leaf
 
 
-def lower(model: nn.Module, timed: bool) -> Lowered:
+def lower(model: Any, timed: bool) -> Lowered:
     """The document of `model`; NetworkError names the layer that cannot be expressed.
 
     Layers are named by their module paths. `timed`: the input has timesteps. `model` has
@@ -90,8 +91,11 @@ def lower(model: nn.Module, timed: bool) -> Lowered:
 
 def _exact(network: Network, own: set[str]) -> tuple[Layer, ...]:
     """The layers, those in `own` with arrays on grids on which their sums are exact."""
-    made, grids, layout = [], dict[str, Grid | None](), network.input_format
-    grids[INPUT] = layout and Grid(layout.fraction, 2.0 ** (layout.bits - 1 - layout.fraction))
+    layout = network.input_format
+    made: list[Layer] = []
+    grids: dict[str, Grid | None] = {INPUT: None}
+    if layout is not None:
+        grids[INPUT] = Grid(layout.fraction, 2.0 ** (layout.bits - 1 - layout.fraction))
     for layer in network.layers:
         sources = network.inputs(layer.name)
         if layer.name in own:
@@ -112,7 +116,7 @@ class _Draft:
     rounded: those that a module did not lower by itself.
     """
 
-    model: nn.Module
+    model: Any
     layers: dict[str, Layer] = field(factory=dict)
     sources: dict[str, tuple[str, ...]] = field(factory=dict)
     values: dict[fx.Node, str] = field(factory=dict)
@@ -149,7 +153,7 @@ class _Draft:
         name = str(node.target)
         module = self.model.get_submodule(name)
         if isinstance(module, VANISHING):
-            self.values[node] = self.values[node.args[0]]  # type: ignore[index]
+            self.values[node] = self.values[_first(node)]
             return
         if name in self.layers or name in self.folded:
             raise NetworkError(f"layer '{name}' is called twice; make it two modules")
@@ -188,17 +192,19 @@ class _Draft:
 
     def _flatten(self, node: fx.Node) -> None:
         if node.args[1:] not in ((1,), (1, -1)) and node.kwargs != {"start_dim": 1}:
-            raise NetworkError(f"'{node.name}': flatten must start at axis 1, use spikingjelly's Flatten")
-        self.layers[node.name] = Flatten(node.name)
-        self.sources[node.name] = (self.values[node.args[0]],)  # type: ignore[index]
-        self.values[node], self.nodes[node.name] = node.name, node.name
-        self.own.add(node.name)
+            raise NetworkError(
+                f"'{node.name}': flatten from axis 1, or use SpikingJelly's Flatten"
+            )
+        name = node.name
+        self.layers[name], self.sources[name] = Flatten(name), (self.values[_first(node)],)
+        self.values[node], self.nodes[name] = name, name
+        self.own.add(name)
 
     def _normalise(self, node: fx.Node, name: str, module: nn.Module) -> None:
         scale, shift = affine(name, module)
         before = self._only_source(node)
         layer = self.layers.get(before or "")
-        if not isinstance(layer, Conv | Linear) or before not in self.own:
+        if not isinstance(layer, Conv | Linear) or layer.name not in self.own:
             self._add(node, BatchNorm(name, scale, shift))
             return
         weight = layer.weight * scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
@@ -208,13 +214,19 @@ class _Draft:
         self.folded.append(name)
 
     def _only_source(self, node: fx.Node) -> str | None:
-        """The layer that feeds nothing but `node`, through modules that vanish; None if it does."""
-        source = node.args[0]
-        assert isinstance(source, fx.Node)
+        """The layer that feeds `node` and, through modules that vanish, nothing else."""
+        source = _first(node)
         name = self.values[source]
         while name != INPUT and source.name != self.nodes[name] and len(source.users) == 1:
-            source = source.args[0]  # type: ignore[assignment]
+            source = _first(source)
         return name if len(source.users) == 1 else None
+
+
+def _first(node: fx.Node) -> fx.Node:
+    source = node.args[0]
+    if not isinstance(source, fx.Node):
+        raise NetworkError(f"'{node.name}' acts on {source!r}, not on a layer's output")
+    return source
 
 
 _BARE = (Pool, GlobalSum, Flatten, Add, Neuron)  # layers without arrays

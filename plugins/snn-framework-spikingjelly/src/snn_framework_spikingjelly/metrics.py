@@ -91,8 +91,8 @@ def scores(
     """The metrics `names` by name.
 
     prec, rec, f1: means over classes. acc: share of correct samples. avgclsacc: mean over classes
-    of the share of correct samples. mse, mae, mape, corr (Pearson), slope (of a least-squares line):
-    outputs against one-hot labels.
+    of the share of correct samples. mse, mae, mape, corr (Pearson), slope (of the least-squares
+    line): outputs against one-hot labels.
     """
     counts = confusion(outputs, y)
     targets = np.eye(outputs.shape[1])[y]

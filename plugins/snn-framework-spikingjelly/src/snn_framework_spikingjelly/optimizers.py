@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import nn, optim
+
 from snn_kernel import Fault
 from snn_kernel.errors import near
-from torch import nn, optim
 
 DEFAULT_LR = 1e-3  # of Adam, for a model without [optimizer]
 

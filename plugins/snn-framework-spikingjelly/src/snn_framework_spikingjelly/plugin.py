@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from snn_kernel import Kind, hookimpl
-
 from snn_framework_spikingjelly.framework import SpikingJelly, SpikingJellyMultiStep
+from snn_kernel import Kind, hookimpl
 
 NEEDS = ("torch", "spikingjelly", "safetensors")
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from snn_kernel import NetworkError
-from snn_kernel.network import BatchNorm, Conv, Flatten, Layer, Linear, Neuron, Pool, Shape
 from spikingjelly.activation_based import layer as sj
 from spikingjelly.activation_based import neuron
 from torch import nn
+
+from snn_kernel import NetworkError
+from snn_kernel.network import BatchNorm, Conv, Flatten, Layer, Linear, Neuron, Pool, Shape
 
 Floats = NDArray[np.float64]
 

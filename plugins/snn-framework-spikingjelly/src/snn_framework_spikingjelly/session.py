@@ -11,6 +11,18 @@ import numpy as np
 import torch
 from attrs import field, frozen
 from numpy.typing import NDArray
+from spikingjelly.activation_based import base, functional
+from torch import Tensor
+
+from snn_framework_spikingjelly import weights
+from snn_framework_spikingjelly.counting import Counter, neurons
+from snn_framework_spikingjelly.exact import BITS, input_format, spare_bits
+from snn_framework_spikingjelly.framework import SpikingJelly
+from snn_framework_spikingjelly.lowered import lowered
+from snn_framework_spikingjelly.lowering import lower
+from snn_framework_spikingjelly.metrics import confusion, scores
+from snn_framework_spikingjelly.rollout import Rollout, readout
+from snn_framework_spikingjelly.training import Fit, examine
 from snn_kernel import (
     Activity,
     Context,
@@ -24,18 +36,6 @@ from snn_kernel import (
     write_atomic,
 )
 from snn_kernel.network import Format, Network
-from spikingjelly.activation_based import base, functional
-from torch import Tensor, nn
-
-from snn_framework_spikingjelly import weights
-from snn_framework_spikingjelly.counting import Counter, neurons
-from snn_framework_spikingjelly.exact import BITS, input_format, spare_bits
-from snn_framework_spikingjelly.framework import SpikingJelly
-from snn_framework_spikingjelly.lowered import lowered
-from snn_framework_spikingjelly.lowering import lower
-from snn_framework_spikingjelly.metrics import confusion, scores
-from snn_framework_spikingjelly.rollout import Rollout, readout
-from snn_framework_spikingjelly.training import Fit, examine
 
 BATCH = 128  # samples at a time when a network is run
 
@@ -57,7 +57,8 @@ class Session:
         """Seed torch and make it deterministic."""
         torch.manual_seed(context.seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, changes nothing
+        # Filling new memory would cost time and change no result.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         cuda = framework.accelerator != "cpu" and torch.cuda.is_available()
         index = framework.devices[0] if isinstance(framework.devices, tuple) else 0
         return cls(framework, context, torch.device("cuda", index) if cuda else torch.device("cpu"))
@@ -67,7 +68,7 @@ class Session:
         """Whether models take all timesteps in one call."""
         return self.framework.multi_step
 
-    def train(self, model: nn.Module, splits: Splits, training: Training) -> Trained:
+    def train(self, model: Any, splits: Splits, training: Training) -> Trained:
         """Fit on splits.train, validate on splits.valid if it is there.
 
         With no epochs nothing is fitted. The grid for inputs is found in the training set.
@@ -79,12 +80,12 @@ class Session:
         if splits.valid is not None:
             examine(model, splits.samples("valid"), "valid", self.framework.timed)
         if training.epochs or getattr(model, "input_format", None) is None:
-            model.input_format = self._format(model, train)  # type: ignore[assignment]
+            model.input_format = self._format(model, train)
         history = Fit(self.framework, self.context, self.device, model).run(splits, training)
         model.eval()
         return Trained(model, history, tuple(_measures(model, history)))
 
-    def predict(self, model: nn.Module, samples: Samples) -> Prediction:
+    def predict(self, model: Any, samples: Samples) -> Prediction:
         """Logits and spikes of every neuron layer, in the order of the samples.
 
         The model computes with the numbers of its network document, if it can be lowered.
@@ -108,7 +109,7 @@ class Session:
         )
 
     def score(self, prediction: Prediction, y: NDArray[np.int64]) -> tuple[Measure, ...]:
-        """The framework's metrics on the test set, accuracy aside; writes confusion.csv if asked."""
+        """The framework's metrics on the test set, accuracy aside; confusion.csv if asked for."""
         if self.framework.enable_confusion_matrix:
             rows = confusion(prediction.logits, y)
             text = "label," + ",".join(f"predicted_{k}" for k in range(rows.shape[1])) + "\n"
@@ -118,7 +119,7 @@ class Session:
         found = scores(names, prediction.logits, y)
         return tuple(Measure(k, v, "", "counted", "run", "test") for k, v in found.items())
 
-    def activity(self, model: nn.Module, samples: Samples) -> tuple[Activity, ...]:
+    def activity(self, model: Any, samples: Samples) -> tuple[Activity, ...]:
         """What went in and out of every layer of the lowered network, counted over `samples`."""
         found = lower(model, self.framework.timed)
         counter = Counter(found)
@@ -127,20 +128,20 @@ class Session:
                 pass
         return counter.activities(len(samples))
 
-    def lower(self, model: nn.Module) -> Network:
+    def lower(self, model: Any) -> Network:
         """The model as a document; NetworkError names what cannot be expressed."""
         return lower(model, self.framework.timed).network
 
-    def save(self, model: nn.Module, path: Path) -> None:
+    def save(self, model: Any, path: Path) -> None:
         """Weights as safetensors, atomically."""
         weights.save(model, path)
 
-    def load(self, model: nn.Module, path: Path) -> None:
+    def load(self, model: Any, path: Path) -> None:
         """Weights from `save`; DataError names every key and shape that does not fit."""
         weights.load(model, path)
 
-    def _format(self, model: nn.Module, train: Samples) -> Format:
-        model.input_format = None  # type: ignore[assignment]
+    def _format(self, model: Any, train: Samples) -> Format:
+        model.input_format = None
         try:
             spare = spare_bits(lower(model, self.framework.timed).network)
         except NetworkError:
@@ -148,20 +149,19 @@ class Session:
         return input_format(train.x, BITS["float32"] - spare)
 
     def _run(
-        self, model: nn.Module, samples: Samples, call: Callable[..., Tensor] | None = None
+        self, model: Any, samples: Samples, call: Callable[..., Tensor] | None = None
     ) -> Iterator[Tensor]:
         """Outputs [T, n, K] batch by batch, on the grid for inputs, neurons left reset."""
         examine(model, samples, "test", self.framework.timed)
         rollout = Rollout(self.multi_step, self.framework.timed)
-        layout: Format | None = getattr(model, "input_format", None)  # type: ignore[assignment]
+        layout: Format | None = getattr(model, "input_format", None)
         x = self._gridded(samples.channels_first(), layout)
         model.eval()
-        timesteps: int = model.timesteps  # type: ignore[assignment]
         try:
             for start in range(0, len(x), BATCH):
                 with torch.inference_mode():
                     part = torch.from_numpy(x[start : start + BATCH])
-                    outputs = rollout(model, part, timesteps, call)
+                    outputs = rollout(model, part, model.timesteps, call)
                 yield outputs
         finally:
             functional.reset_net(model)
@@ -171,14 +171,16 @@ class Session:
             return x
         reach = 2.0 ** (layout.bits - 1 - layout.fraction)
         if beyond := int(np.count_nonzero((x < -reach) | (x >= reach))):
-            text = f"{beyond} inputs lie beyond ±{reach:g}, the training set's range, and are clipped"
+            text = (
+                f"{beyond} inputs lie beyond ±{reach:g}, the training set's range, and are clipped"
+            )
             if text not in self._said:
                 self._said.add(text)
                 self.context.warn(text)
         return layout.apply(x)
 
 
-def _measures(model: nn.Module, history: Any) -> Iterator[Measure]:
+def _measures(model: Any, history: Any) -> Iterator[Measure]:
     count = sum(p.numel() for p in model.parameters())
     yield Measure("parameters", count, "", "counted", "run", "model")
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -187,14 +189,14 @@ def _measures(model: nn.Module, history: Any) -> Iterator[Measure]:
     yield Measure("train_time_s", seconds, "s", "measured", "run", "train")
 
 
-def _spiking(model: nn.Module) -> Iterator[str]:
+def _spiking(model: Any) -> Iterator[str]:
     for name, module in model.named_modules():
         if isinstance(module, base.MemoryModule) and hasattr(module, "surrogate_function"):
             yield name
 
 
 @contextmanager
-def _listening(model: nn.Module, names: list[str]) -> Iterator[dict[str, list[Tensor]]]:
+def _listening(model: Any, names: list[str]) -> Iterator[dict[str, list[Tensor]]]:
     """What the modules `names` put out, call by call."""
     heard: dict[str, list[Tensor]] = {name: [] for name in names}
     hooks = [

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from snn_kernel import Context
-from snn_kernel.errors import near
 from spikingjelly.activation_based import base
 from spikingjelly.activation_based import neuron as neurons
 from torch import nn
 
 from snn_framework_spikingjelly.generic import GenericNeuron
+from snn_kernel import Context
+from snn_kernel.errors import near
 
 _lent: ContextVar[Context | None] = ContextVar("context lent to neurons", default=None)
 
@@ -39,7 +39,7 @@ def lending(context: Context) -> Iterator[None]:
         _lent.reset(token)
 
 
-class SNN(nn.Module, base.StepModule):
+class SNN(nn.Module, base.StepModule):  # type: ignore[misc]
     """A spiking model.
 
     input_shape: of one sample at one timestep, channels last; `model.input_shape` has the timesteps
@@ -83,7 +83,7 @@ class SNN(nn.Module, base.StepModule):
             return GenericNeuron(law, self.step_mode)
         module: nn.Module = law.module(context, *more)
         if not isinstance(law, _Native):
-            module.law = law  # type: ignore[assignment]  how the module is lowered
+            module.law = law  # what the module is lowered by
         return module
 
 
@@ -117,11 +117,12 @@ def _law(neuron: Mapping[str, Any]) -> Any:
     if not isinstance(params.get("step_mode", "s"), str):
         raise TypeError(f"step_mode must be a string, not {params['step_mode']!r}")
     registry = Registry.discover()
-    if kind in registry.kinds("neuron"):
+    installed = [offer.kind.name for offer in registry.offers if offer.slot == "neuron"]
+    if kind in installed:
         return registry.configure("neuron", kind, params, "[neuron]")
     native = {n: c for n, c in vars(neurons).items() if _is_neuron(c)}
     if kind not in native:
-        hint = near(kind, [*registry.kinds("neuron"), *native])
+        hint = near(kind, [*installed, *native])
         raise AttributeError(f"no neuron '{kind}', neither installed nor in SpikingJelly ({hint})")
     return _Native(native[kind], params)
 

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from attrs import define, evolve
 from numpy.typing import NDArray
-from snn_kernel import Context, DataError, Epoch, RunError, Samples, Splits, Training
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
+from torch.nn import functional
 
 from snn_framework_spikingjelly import optimizers
 from snn_framework_spikingjelly.framework import SpikingJelly
 from snn_framework_spikingjelly.metrics import scores
 from snn_framework_spikingjelly.rollout import Rollout, readout
+from snn_kernel import Context, DataError, Epoch, RunError, Samples, Splits, Training
 
 BATCH_VALID = 256  # samples of the validation set at a time
 
@@ -39,12 +39,12 @@ class _Sum:
 
 @define
 class Fit:
-    """One model being fitted; batches are drawn from a generator of its own, seeded by `context`."""
+    """One model being fitted; batches are drawn by a generator of its own, seeded by `context`."""
 
     framework: SpikingJelly
     context: Context
     device: torch.device
-    model: nn.Module
+    model: Any
 
     def run(self, splits: Splits, training: Training) -> tuple[Epoch, ...]:
         """All epochs; RunError, naming epoch and batch, where the loss is no number any more."""
@@ -95,7 +95,7 @@ class Fit:
                     f"the loss is {value} in epoch {epoch}, batch {batch + 1} of {batches}: lower "
                     "the learning rate, or look for values far out of range in the data"
                 )
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             passed.loss += value * len(y)
             passed.logits.append(logits.detach().cpu())
@@ -106,7 +106,7 @@ class Fit:
     def _batch(
         self, samples: Samples, index: NDArray[np.int64], training: Training, number: int
     ) -> tuple[Tensor, Tensor]:
-        """Augmented samples, channels first, and their labels [N] (or [N, K] if they were mixed)."""
+        """Augmented samples, channels first, and labels [N] (or [N, K] if they were mixed)."""
         x, y = samples.x[index], samples.y[index]
         for position, augmentation in enumerate(training.augmentations):
             entropy = (self.context.seed, number, position)
@@ -120,25 +120,24 @@ class Fit:
         self.model.eval()
         passed = _Sum(0.0, [], [samples.y])
         x = torch.from_numpy(samples.channels_first())
-        for part, y in zip(
-            x.split(BATCH_VALID), torch.from_numpy(samples.y).split(BATCH_VALID), strict=True
-        ):
-            logits = self._logits(part)
+        for start in range(0, len(samples), BATCH_VALID):
+            chosen = slice(start, start + BATCH_VALID)
+            y = torch.from_numpy(samples.y[chosen])
+            logits = self._logits(x[chosen])
             passed.loss += self._loss(logits, y).item() * len(y)
             passed.logits.append(logits.cpu())
         return passed
 
     def _logits(self, x: Tensor) -> Tensor:
         rollout = Rollout(self.framework.multi_step, self.framework.timed)
-        timesteps: int = self.model.timesteps  # type: ignore[assignment]
-        return readout(rollout(self.model, x.to(self.device), timesteps))
+        return readout(rollout(self.model, x.to(self.device), self.model.timesteps))
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         y = y.to(self.device)
         if self.framework.loss == "crossentropy":
-            return F.cross_entropy(logits, y)
-        targets = y if y.ndim > 1 else F.one_hot(y, logits.shape[1])
-        return F.mse_loss(logits, targets.to(logits.dtype))
+            return functional.cross_entropy(logits, y)
+        targets = y if y.ndim > 1 else functional.one_hot(y, logits.shape[1])
+        return functional.mse_loss(logits, targets.to(logits.dtype))
 
     def _worth(self, measures: dict[str, float]) -> float:
         """The checkpoint metric, larger is better; of the training set if there is no other."""
@@ -181,7 +180,9 @@ def examine(model: Any, samples: Samples, name: str, timed: bool) -> None:
     (classes,) = model.output_shape
     low, high = samples.y.min(initial=0), samples.y.max(initial=0)
     if low < 0 or high >= classes:
-        faults.append(f"labels of the {name} set are {low} to {high}, the model has {classes} classes")
+        faults.append(
+            f"labels of the {name} set are {low} to {high}, the model has {classes} classes"
+        )
     elif name == "train" and len(absent := np.setdiff1d(np.arange(classes), samples.y)):
         faults.append(f"no training sample of class {', '.join(map(str, absent))}")
     if faults:

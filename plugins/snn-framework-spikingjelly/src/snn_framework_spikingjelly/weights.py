@@ -9,9 +9,10 @@ from typing import Any
 import safetensors.torch
 from attrs import asdict
 from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
 from snn_kernel import DataError, write_atomic
 from snn_kernel.network import Format
-from torch import Tensor, nn
 
 KEY = "input_format"
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from snn_framework_spikingjelly import layers as ours
-from snn_framework_spikingjelly.snn import SNN
-from snn_kernel import ConfigError, Fault
 from spikingjelly.activation_based import layer as sj
 from torch import Tensor, nn
 
+from snn_framework_spikingjelly import layers as ours
+from snn_framework_spikingjelly.snn import SNN
+from snn_kernel import ConfigError, Fault
 from snn_models.scnn import SCNN
 
 
@@ -25,7 +25,7 @@ class ConvolutionalSNN(SNN):
         self, config: SCNN, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> None:
         super().__init__(input_shape, output_shape, config.timesteps, config.neuron)
-        self.layers = nn.ModuleDict(_Build(self, config).layers())
+        self.layers = nn.ModuleDict(dict(_Build(self, config).layers()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K], or [T, N, K] in mode "m"."""
@@ -82,12 +82,19 @@ class _Build:
             yield name, self.made(f"MaxPool{self.dims}d", size)
 
     def spiking(
-        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1, groups: int = 1
+        self,
+        name: str,
+        channels: int,
+        kernel: int,
+        padding: int = 0,
+        stride: int = 1,
+        groups: int = 1,
     ) -> Iterator[tuple[str, nn.Module]]:
         """Convolution, batch normalisation if asked, neuron."""
         bias = not self.config.batch_norm
-        yield f"conv{name}", self.conv(
-            f"conv{name}", channels, kernel, padding, stride, groups=groups, bias=bias
+        yield (
+            f"conv{name}",
+            self.conv(f"conv{name}", channels, kernel, padding, stride, groups=groups, bias=bias),
         )
         if self.config.batch_norm:
             yield f"bn{name}", self.made(f"BatchNorm{self.dims}d", channels)
@@ -123,12 +130,12 @@ class _Build:
         """Keep account of the map; ConfigError where `name` leaves nothing of it."""
         strides = stride if isinstance(stride, tuple) else (stride,) * self.dims
         found = [
-            (n + 2 * padding - k) // s + 1
-            for n, k, s in zip(self.map, sizes, strides, strict=True)
+            (n + 2 * padding - k) // s + 1 for n, k, s in zip(self.map, sizes, strides, strict=True)
         ]
         if min(found) < 1:
             shown = "×".join(map(str, self.map))
-            what = f"{name}, of size {'×'.join(map(str, sizes))}, leaves nothing of a map of {shown}"
+            size = "×".join(map(str, sizes))
+            what = f"{name}, of size {size}, leaves nothing of a map of {shown}"
             hint = "fewer or smaller pools, strides and kernels, or larger paddings"
             raise ConfigError(Fault("SCNN", what, hint=hint))
         self.map = found

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
-
 from snn_models.scnn import SCNN
 
 

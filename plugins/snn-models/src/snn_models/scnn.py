@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 from attrs.validators import ge, in_, optional
+
 from snn_kernel import ConfigError, Fault, Shapes, chosen
 
 if TYPE_CHECKING:
@@ -130,7 +131,6 @@ class SCNN:
         """The network as a torch module, with random weights; ConfigError where it does not fit
         the data."""
         from snn_framework_spikingjelly.snn import lending
-
         from snn_models.network import ConvolutionalSNN
 
         shape = self.input_shape or shapes.input

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from attrs import frozen
+
 from snn_kernel import Measure, ModelReport, Table
 from snn_kernel.network import Network
-
 from snn_report import confusion, rates
 from snn_report.bars import Bars
 from snn_report.curves import Curves, curves

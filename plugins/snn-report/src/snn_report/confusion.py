@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
-from snn_kernel import Prediction
 
+from snn_kernel import Prediction
 from snn_report.number import number, percent
 
 WIDTH, LEFT, TOP, BOTTOM, RIGHT = 520, 56, 8, 46, 70

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from attrs import frozen
-from snn_kernel import Epoch
 
+from snn_kernel import Epoch
 from snn_report.axis import Axis
 from snn_report.number import number, percent, px
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
-from snn_kernel import Table
 
+from snn_kernel import Table
 from snn_report.bars import Bars, Row, bars
 from snn_report.number import THIN, is_number, number, percent
 

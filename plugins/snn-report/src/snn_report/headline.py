@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 from attrs import frozen
+
 from snn_kernel import Agreement, Deployed, Measure, ModelReport
 from snn_kernel.network import BatchNorm, Conv, Linear
-
 from snn_report.energy import NANO, energy
 from snn_report.number import THIN, duration, number, percent
 from snn_report.rates import Rate

@@ -9,6 +9,7 @@ from attrs import field, frozen, validators
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
     from snn_kernel import Context, Report
 
 FILE = "report.html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from snn_kernel import Kind, hookimpl
-
 from snn_report.page import HTML
 
 

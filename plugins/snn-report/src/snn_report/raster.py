@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
-from snn_kernel import Prediction
 
+from snn_kernel import Prediction
 from snn_report.axis import Axis
 from snn_report.number import number, percent, short
 

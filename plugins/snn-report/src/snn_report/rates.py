@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from attrs import frozen
+
 from snn_kernel import Prediction, Processed
 from snn_kernel.network import Neuron
-
 from snn_report.bars import Bars, Row, bars
 from snn_report.number import number, percent
 

@@ -1,0 +1,113 @@
+"""The deployer `ZigEngine`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import field, frozen
+from attrs.validators import in_, instance_of, optional
+
+if TYPE_CHECKING:
+    from snn_engine import Run
+    from snn_kernel import Context, Deployed, Measure, Processed, Samples
+    from snn_kernel.network import Network
+
+TARGET = "ZigEngine"
+THREADS_MAX = 256  # the engine's own limit
+
+
+def _threads(_: Any, __: Any, value: int | None) -> None:
+    if value is not None and not 1 <= value <= THREADS_MAX:
+        raise ValueError(f"threads is {value}; 1 to {THREADS_MAX}, or left out for all cores")
+
+
+@frozen
+class ZigEngine:
+    """Run the network on this machine's CPU in the Zig engine, and write it as a document.
+
+    execution: "clocked", timesteps as in training, spike for spike (default "clocked").
+    threads: how many samples are run at the same time, 1 to 256; no result depends on it (default:
+        one per core).
+    """
+
+    execution: Literal["clocked"] = field(default="clocked", validator=in_(("clocked",)))
+    threads: int | None = field(default=None, validator=[optional(instance_of(int)), _threads])
+
+    def check(self, plan: Any, place: str) -> Iterator[str]:
+        """The engine runs neurons in their lowered form: every model's neuron must have one."""
+        for model in plan.models:
+            neuron = getattr(model.choice.config, "neuron", None)
+            if neuron is not None and not hasattr(neuron, "lower"):
+                yield (
+                    f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
+                    f"form, so {TARGET} cannot run it (give it lower(), or remove [deploy])"
+                )
+
+    def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
+        """Write `<name>.network` into the context's folder, run all samples, measure.
+
+        Raises RunError if the network could not be lowered or the engine refuses it, DataError if
+        the samples do not fit it.
+        """
+        from snn_engine import Engine
+        from snn_kernel import Deployed, Prediction, RunError, write_atomic
+
+        network = processed.network
+        if network is None:
+            raise RunError(f"'{processed.name}' cannot run in {TARGET}: {processed.obstacle}")
+        _fit(network, samples)
+        document = network.pack()
+        path = write_atomic(context.folder / f"{processed.name}.network", document)
+        with Engine.load(network) as engine:
+            start = time.perf_counter()
+            run = engine.run(
+                samples.channels_first(),
+                spikes=True,
+                threads=self.threads or min(_cores(), THREADS_MAX),
+                progress=lambda done, total: context.progress("deploy", done, total, {}),
+            )
+            seconds = time.perf_counter() - start
+        prediction = Prediction(run.logits, run.spikes, run.neurons)
+        return Deployed(
+            target=TARGET,
+            files={"network": path},
+            prediction=prediction,
+            measures=_measures(prediction.accuracy(samples.y), run, len(samples), seconds),
+        )
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _fit(network: Network, samples: Samples) -> None:
+    """DataError unless the samples have the shape, and the timesteps, that the network takes."""
+    from snn_kernel import DataError
+
+    timed = (network.timesteps,) if network.mode == "sequence" else ()
+    shape = network.input_shape
+    expected = (*timed, *shape[1:], shape[0])
+    if samples.x.shape[1:] != expected:
+        axes = samples.layout[1:]
+        raise DataError(
+            f"test samples are {samples.x.shape[1:]} ({axes}), the network takes {expected}"
+        )
+    if not len(samples):
+        raise DataError("there are no test samples to run")
+
+
+def _measures(accuracy: float, run: Run, samples: int, seconds: float) -> tuple[Measure, ...]:
+    from snn_kernel import Measure
+
+    spikes = sum(count.get("spikes", 0) for count in run.counts.values())
+    return (
+        Measure("accuracy", accuracy, "", "counted", "run", TARGET),
+        Measure("spikes", spikes / samples, "", "counted", "sample", TARGET),
+        Measure("engine_time", 1e3 * seconds / samples, "ms", "measured", "sample", TARGET),
+    )

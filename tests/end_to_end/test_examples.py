@@ -1,0 +1,143 @@
+"""The examples, run as a newcomer runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHARED = Path(os.environ.get("SNNK_SHARED", ROOT.parent / "shared"))
+
+
+def snnk(*arguments: str, timeout: float = 500) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snnk", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def run(out: Path, *arguments: str) -> Any:
+    path = out / "results.json"
+    done = snnk("run", *arguments, "--out", str(out), "--json", str(path))
+    assert done.returncode == 0, done.stderr
+    (only,) = json.loads(path.read_text())["runs"]
+    return only
+
+
+def accuracy(result: Any, source: str) -> float:
+    (value,) = (
+        m["value"] for m in result["measures"] if (m["name"], m["source"]) == ("accuracy", source)
+    )
+    return float(value)
+
+
+def digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return run(tmp_path_factory.mktemp("digits"), str(ROOT / "examples" / "digits.toml"))
+
+
+def test_digits_reaches_its_accuracy_and_every_spike_agrees(digits: Any) -> None:
+    assert accuracy(digits, "test") >= 0.975
+    assert accuracy(digits, "ZigEngine") == accuracy(digits, "test")
+    assert digits["agreement"]["differing"] == 0
+    # 360 samples, 4 timesteps, the neurons of two convolutions and a hidden layer, 10 logits
+    neurons = 16 * 8 * 8 + 32 * 8 * 8 + 64
+    assert digits["agreement"]["compared"] == 360 * (4 * neurons + 10)
+    names = {m["name"] for m in digits["measures"]}
+    assert {"energy", "parameters", "accuracy"} <= names
+    files = digits["files"]
+    assert {"weights", "history", "energy", "operations", "network"} <= files.keys()
+    report = next(Path(p) for p in files.values() if p.endswith("report.html")).read_text()
+    assert "<svg" in report
+    assert "http" not in report.replace("http://www.w3.org", "")
+
+
+def test_one_seed_gives_one_result(tmp_path: Path) -> None:
+    short = (str(ROOT / "examples" / "digits.toml"), "model.0.epochs=2")
+    first, second = run(tmp_path, *short), run(tmp_path, *short)
+    assert digest(first["files"]["weights"]) == digest(second["files"]["weights"])
+    timed = ("engine_time",)
+    kept = [[m for m in r["measures"] if m["name"] not in timed] for r in (first, second)]
+    assert kept[0] == kept[1]
+    other = run(tmp_path, *short, "bench.seed=43")
+    assert digest(other["files"]["weights"]) != digest(first["files"]["weights"])
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_nothing_half_written(tmp_path: Path, sent: int) -> None:
+    file = str(ROOT / "examples" / "digits.toml")
+    command = [sys.executable, "-m", "snnk", "run", file, "--out", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "dataset" in line:
+                break
+        time.sleep(5)
+        process.send_signal(sent)
+        rest = process.stderr.read()
+    assert "Traceback" not in rest
+    assert process.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+    for path in (p for p in tmp_path.rglob("*") if p.is_file() and "sqlite" not in p.name):
+        assert path.suffix == ".json", path
+        json.loads(path.read_text())
+    run(tmp_path, file, "model.0.epochs=1")
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_mnist_on_real_files_for_a_few_samples(tmp_path: Path) -> None:
+    if not (SHARED / "data" / "mnist").is_dir():
+        pytest.skip(f"no MNIST files in {SHARED / 'data' / 'mnist'} (set SNNK_SHARED)")
+    file, path = str(ROOT / "examples" / "mnist.toml"), f"dataset.params.path={SHARED}/data/mnist"
+    done = snnk("run", file, path, "--until", "preprocess", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_mnist_reaches_98_percent_in_one_epoch(tmp_path: Path) -> None:
+    if not (SHARED / "data" / "mnist").is_dir():
+        pytest.skip(f"no MNIST files in {SHARED / 'data' / 'mnist'} (set SNNK_SHARED)")
+    path = f"dataset.params.path={SHARED}/data/mnist"
+    result = run(tmp_path, str(ROOT / "examples" / "mnist.toml"), path)
+    assert accuracy(result, "test") >= 0.98
+    assert result["agreement"]["differing"] == 0
+
+
+def test_missing_mnist_says_which_files_and_where(tmp_path: Path) -> None:
+    file = str(ROOT / "examples" / "mnist.toml")
+    done = snnk("check", file, f"dataset.params.path={tmp_path}")
+    assert done.returncode == 1
+    for name in ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte", str(tmp_path), "download"):
+        assert name in done.stderr
+
+
+@pytest.mark.slow
+def test_the_kernel_alone_names_what_is_missing_and_who_offers_it(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
+    scripts = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    install = [scripts / "pip", "install", "-q", "-c", ROOT / "constraints.txt", ROOT / "kernel"]
+    subprocess.run(install, check=True)
+    kinds = subprocess.run([scripts / "snnk", "kinds"], capture_output=True, text=True, check=True)
+    assert "no plugin is installed" in kinds.stdout
+    command = [scripts / "snnk", "run", ROOT / "examples" / "digits.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    for kind, home in [
+        ("dataset 'Digits'", "snn-datasets"),
+        ("framework 'SpikingJellyMultiStep'", "snn-framework-spikingjelly"),
+        ("model 'SCNN'", "snn-models"),
+        ("postprocessing 'EnergyEstimationMetric'", "snn-energy"),
+        ("postprocessing 'OperationCounter'", "snn-energy"),
+        ("deployer 'ZigEngine'", "snn-deploy-engine"),
+    ]:
+        assert f"{kind} is not installed (pip install {home})" in done.stderr
