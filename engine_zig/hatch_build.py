@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,9 +60,10 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
         target = TARGETS[name]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{target.tag}"
-        self.prefix = Path(tempfile.mkdtemp(prefix="snn-engine-"))
-        _compile(Path(self.root), name, self.prefix)
-        library = self.prefix / target.file
+        prefix = Path(tempfile.mkdtemp(prefix="snn-engine-"))
+        atexit.register(shutil.rmtree, prefix, ignore_errors=True)
+        _compile(Path(self.root), name, prefix)
+        library = prefix / target.file
         if version == "editable":
             place = Path(self.root, "src", "snn_engine", "_lib", library.name)
             place.parent.mkdir(exist_ok=True)
@@ -71,10 +74,6 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
         else:
             build_data["force_include"][str(library)] = f"snn_engine/_lib/{library.name}"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove the folder that the library was compiled into."""
-        shutil.rmtree(self.prefix, ignore_errors=True)
-
 
 def _here() -> str:
     system, machine = platform.system(), platform.machine().lower()
@@ -84,13 +83,29 @@ def _here() -> str:
     raise SystemExit(f"snn-engine is not built for {system} on {machine}: {', '.join(TARGETS)}")
 
 
+def _cache(root: Path) -> Path:
+    """Where Zig keeps what it has compiled from `root`: a second build is quick, two may run at
+    once.
+
+    Never shared between folders: Zig 0.16 then takes the files of the one for those of the other,
+    and hands out a library that was compiled from other sources.
+    """
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = caches / "snn-engine-zig" / sha256(str(root.resolve()).encode()).hexdigest()[:16]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:  # no home, or a read-only one
+        return Path(tempfile.mkdtemp(prefix="snn-engine-zig-"))
+    return place
+
+
 def _compile(root: Path, target: str, prefix: Path) -> None:
-    """Zig's own cache makes a second build quick, and lets two run at once."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "snn-engine-zig")
+    """Put the library for `target` under `prefix`, or end the build with Zig's own words."""
+    cache = _cache(root)
     command = [
         *(sys.executable, "-m", "ziglang", "build", "-Doptimize=ReleaseFast"),
         *(f"-Dtarget={target}", "-Dcpu=baseline", "--prefix", str(prefix)),
-        *("--cache-dir", str(cache / "local"), "--global-cache-dir", str(cache / "global")),
+        *("--cache-dir", str(cache), "--global-cache-dir", str(cache.parent / "global")),
     ]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:

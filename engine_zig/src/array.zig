@@ -26,7 +26,7 @@ pub const Array = struct {
         var inner = try Record.read(try record.take(key), place, record.failure);
         const dtype = try inner.text("dtype");
         if (!std.mem.eql(u8, dtype, "<f4"))
-            return inner.refuse(.unsupported, "dtype", "is not '<f4', which alone is executed here");
+            return inner.refuse(.unsupported, "dtype", "is not '<f4', which alone is executed");
         var self: Array = .{ .dims = @splat(1), .rank = rank, .data = undefined };
         try inner.extents("shape", 1, limits.synapses, self.dims[0..rank]);
         self.data = (try inner.take("data")).blob() orelse
@@ -36,7 +36,7 @@ pub const Array = struct {
         for (self.dims[0..rank]) |n| {
             bytes *= n;
             if (bytes > 4 * limits.synapses)
-                return inner.refuse(.limit, "shape", "has more elements than there may be synapses");
+                return inner.refuse(.limit, "shape", "has too many elements");
         }
         if (bytes != self.data.len)
             return inner.refuse(.invalid, "data", "is not as long as dtype and shape say");

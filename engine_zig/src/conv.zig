@@ -168,11 +168,11 @@ fn Kernel(comptime A: type) type {
             const right = position % conv.in.width + conv.window.padding[1];
             const first = channel / (conv.in.channels / conv.groups) * share;
             for (0..rows) |ky| {
-                const y = seen(bottom, @intCast(ky), conv.window.stride[0], conv.out.height) orelse
-                    continue;
+                const seen_y = seen(bottom, @intCast(ky), conv.window.stride[0], conv.out.height);
+                const y = seen_y orelse continue;
                 for (0..columns) |kx| {
-                    const x = seen(right, @intCast(kx), conv.window.stride[1], conv.out.width) orelse
-                        continue;
+                    const seen_x = seen(right, @intCast(kx), conv.window.stride[1], conv.out.width);
+                    const x = seen_x orelse continue;
                     const to = (@as(usize, y) * conv.out.width + x) * conv.out.channels + first;
                     const tap = (@as(usize, channel) * rows + ky) * columns + (columns - 1 - kx);
                     simd.accumulate(A, sums[to..][0..share], s.weights[tap * share ..].ptr, value);

@@ -41,7 +41,7 @@ pub const Engine = struct {
         self.gpa.free(self.reply);
         self.reply = &.{};
         return self.answer(request) catch |err| {
-            if (err == error.OutOfMemory) self.failure.refuse(.memory, "out of memory", .{}) catch {};
+            if (err == error.OutOfMemory) self.failure.note(.memory, "out of memory", .{});
             var writer: msgpack.Writer = .{ .bytes = &self.refusal };
             writer.map(3);
             writer.text("ok");
@@ -92,10 +92,11 @@ pub const Engine = struct {
         if (self.loaded != null)
             return self.failure.refuse(.state, "load: a network is loaded already", .{});
         const document = try record.take("network");
+        const highest = cpu.detect();
         const wanted: cpu.Level =
-            if (record.optional("cpu") == null) cpu.detect() else try record.choice(cpu.Level, "cpu");
+            if (record.optional("cpu") == null) highest else try record.choice(cpu.Level, "cpu");
         try record.finish();
-        if (@intFromEnum(wanted) > @intFromEnum(cpu.detect()))
+        if (@intFromEnum(wanted) > @intFromEnum(highest))
             return record.refuse(.unsupported, "cpu", "is more than this processor can");
         const kernels = cpu.kernels(wanted) orelse
             return record.refuse(.unsupported, "cpu", "is another kind of processor");
@@ -162,7 +163,7 @@ pub const Engine = struct {
         const frames = (try record.take("frames")).blob() orelse
             return record.refuse(.invalid, "frames", "is not binary");
         try record.finish();
-        if (frames.len != samples * network.frameBytes()) return self.failure.refuse(
+        if (frames.len != samples *| network.frameBytes()) return self.failure.refuse(
             .frames,
             "run: {d} bytes of frames for {d} samples of {d} bytes each",
             .{ frames.len, samples, network.frameBytes() },
@@ -192,9 +193,9 @@ pub const Engine = struct {
 
 /// Room for the reply of a run: at most 64 bytes beside names, logits and bits of each layer.
 fn replyBytes(network: *const Network, samples: u64, wanted: bool) u64 {
-    var size: u64 = 64 + samples *| (4 * @as(u64, network.readout().out.elements()));
+    var size: u64 = 64 +| samples *| (4 * @as(u64, network.readout().out.elements()));
     for (network.layers) |layer| {
-        size += 2 * layer.name.len + 64;
+        size +|= 2 * layer.name.len + 64;
         if (wanted and layer.op == .Neuron)
             size +|= samples *| network.timesteps *| clocked.packedBytes(layer.out.elements());
     }

@@ -28,15 +28,19 @@ pub const Failure = struct {
     buffer: [limits.text_bytes]u8 = undefined,
     length: usize = 0,
 
-    /// Keep code and text, and be the error to return. Text that does not fit is cut between
-    /// two characters.
+    /// Keep code and text, and be the error to return.
     pub fn refuse(self: *Failure, code: Code, comptime format: []const u8, args: anytype) Refused {
+        self.note(code, format, args);
+        return error.Refused;
+    }
+
+    /// Keep code and text. Text that does not fit is cut between two characters.
+    pub fn note(self: *Failure, code: Code, comptime format: []const u8, args: anytype) void {
         self.code = code;
         var writer: std.Io.Writer = .fixed(&self.buffer);
-        writer.print(format, args) catch {};
+        writer.print(format, args) catch {}; // the one error is that the buffer is full
         self.length = writer.end;
         while (self.length > 0 and !std.unicode.utf8ValidateSlice(self.text())) self.length -= 1;
-        return error.Refused;
     }
 
     pub fn text(self: *const Failure) []const u8 {

@@ -268,7 +268,9 @@ test "every truncation of a message is refused" {
     writer.array(2);
     writer.unsigned(1);
     _ = writer.blob(4);
-    for (0..writer.at) |length| try std.testing.expectError(error.Truncated, check(buffer[0..length]));
+    for (0..writer.at) |length| {
+        try std.testing.expectError(error.Truncated, check(buffer[0..length]));
+    }
     try std.testing.expectError(error.Malformed, check(buffer[0 .. writer.at + 1]));
 }
 

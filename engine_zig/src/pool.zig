@@ -46,8 +46,8 @@ fn pool(comptime how: How, self: *const Pool, x: []const f32, y: []f32) void {
             const columns = self.window.taps(1, @intCast(column), self.in.width);
             const to = (row * self.out.width + column) * channels;
             // May lie before the input; taps that do are not in `rows` and `columns`.
-            const top = @as(i64, @intCast(row)) * self.window.stride[0] - self.window.padding[0];
-            const left = @as(i64, @intCast(column)) * self.window.stride[1] - self.window.padding[1];
+            const top = self.window.start(0, @intCast(row));
+            const left = self.window.start(1, @intCast(column));
             const corner = (top * self.in.width + left) * channels;
             var c: u32 = 0;
             inline for (.{ simd.lanes(f32), 1 }) |width| {
@@ -74,8 +74,9 @@ fn reduce(
     var found: V = @splat(if (how == .max) -std.math.inf(f32) else 0);
     for (rows[0]..rows[1]) |ky| {
         for (columns[0]..columns[1]) |kx| {
-            const offset = @as(i64, @intCast(ky)) * line + @as(i64, @intCast(kx)) * self.in.channels;
-            const here: V = x[@intCast(corner + offset)..][0..width].*;
+            const down = @as(i64, @intCast(ky)) * line;
+            const along = @as(i64, @intCast(kx)) * self.in.channels;
+            const here: V = x[@intCast(corner + down + along)..][0..width].*;
             if (how == .max) {
                 // A NaN is a maximum, and stays it, as in torch.
                 found = @select(f32, here > found, here, found);

@@ -23,6 +23,7 @@ pub const Scratch = struct {
     sums: []f64,
     /// Sums of the readout over the timesteps, in memory order.
     logits: []f32,
+    /// Of the request at hand; whoever starts it sets them to zero.
     tallies: []Tally,
 
     /// Everything lives in `arena`, also after an error.
@@ -44,7 +45,6 @@ pub const Scratch = struct {
         for (self.potentials, network.layers) |*v, layer| {
             v.* = try numbers(f32, arena, if (layer.op == .Neuron) layer.out.elements() else 0);
         }
-        @memset(self.tallies, .{});
         return self;
     }
 

@@ -58,11 +58,10 @@ pub const Shape = struct {
     }
 
     pub fn format(self: Shape, writer: *std.Io.Writer) std.Io.Writer.Error!void {
-        switch (self.rank) {
-            1 => try writer.print("[{d}]", .{self.channels}),
-            2 => try writer.print("[{d}, {d}]", .{ self.channels, self.width }),
-            else => try writer.print("[{d}, {d}, {d}]", .{ self.channels, self.height, self.width }),
-        }
+        try writer.print("[{d}", .{self.channels});
+        if (self.rank > 2) try writer.print(", {d}", .{self.height});
+        if (self.rank > 1) try writer.print(", {d}", .{self.width});
+        try writer.writeByte(']');
     }
 };
 

@@ -56,14 +56,18 @@ pub const Window = struct {
         return shape;
     }
 
-    /// The taps of output position `o` that lie inside of an input of `n`: from, to (exclusive),
-    /// and the input position of tap 0 may be negative.
+    /// The input position of tap 0 of output position `o`, which may lie before the input.
+    pub fn start(self: Window, axis: u1, o: u32) i64 {
+        return @as(i64, o) * self.stride[axis] - self.padding[axis];
+    }
+
+    /// The taps of output position `o` that lie inside of an input of `n`: from, to (exclusive).
     pub fn taps(self: Window, axis: u1, o: u32, n: u32) struct { u32, u32 } {
-        const start = o * self.stride[axis];
+        const first = o * self.stride[axis];
         const border = self.padding[axis];
-        const from = if (start < border) border - start else 0;
+        const from = if (first < border) border - first else 0;
         const end = n + border;
-        const to = if (start >= end) 0 else @min(self.size[axis], end - start);
+        const to = if (first >= end) 0 else @min(self.size[axis], end - first);
         return .{ @min(from, to), to };
     }
 };

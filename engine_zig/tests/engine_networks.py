@@ -66,7 +66,7 @@ def pool(layer: Pool, x: Any) -> Any:
     return y / F(math.prod(layer.size)) if layer.how == "avg" else y
 
 
-def charge(layer: Neuron, v: Any, x: Any) -> Any:
+def charged(layer: Neuron, v: Any, x: Any) -> Any:
     tau, rest = F(layer.tau), F(layer.rest)
     match layer.charge:
         case "lif":
@@ -104,7 +104,7 @@ def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
                     for other in x[1:]:
                         y = y + other
                 case Neuron(name=name):
-                    u = charge(layer, potentials[name], x[0])
+                    u = charged(layer, potentials[name], x[0])
                     fired = u >= F(layer.threshold)
                     after = u - F(layer.threshold) if layer.reset == "subtract" else F(layer.value)
                     potentials[name] = np.where(fired, after, u)
@@ -243,8 +243,8 @@ def networks(draw: Any) -> Network:
 
 
 def frames(network: Network, count: int, seed: int) -> Any:
-    """Samples on a grid of 1/16, a third of them zero."""
+    """Samples on a grid of 1/16, sparse, half full or nearly full."""
     rng = np.random.default_rng(seed)
     steps = (network.timesteps,) if network.mode == "sequence" else ()
     shape = (count, *steps, *network.input_shape)
-    return grid(rng, shape, 16, 16) * (rng.random(shape) < 0.66).astype(F)
+    return grid(rng, shape, 16, 16) * (rng.random(shape) < rng.choice([0.05, 0.4, 0.9])).astype(F)

@@ -242,6 +242,17 @@ def test_states(handle):
     assert ask(handle, run)["code"] == "state"
 
 
+def test_sizes_that_overflow_are_not_taken_for_small_ones(handle):
+    """2^20 samples of 2^16 timesteps of 2^26 inputs of 4 bytes are 2^64 bytes, not none."""
+    layers = ({"type": "GlobalSum", "name": "g"},)
+    large = replaced(layers=layers, edges=[["input", "g"]], timesteps=2**16, mode="sequence")
+    large["input_shape"] = [1, 2**13, 2**12]
+    assert ask(handle, {"op": "load", "network": large})["frame_bytes"] == 2**43
+    run = {"op": "run", "samples": 2**21, "threads": 1, "spikes": True, "frames": b""}
+    assert ask(handle, run)["code"] == "frames"
+    ask(handle, {"op": "reset"})
+
+
 def test_work_of_one_request_is_bounded():
     linear = Linear("l", np.ones((2000, 2000), np.float32), None)
     heavy = Network((linear,), (("input", "l"),), (2000,), 60_000)

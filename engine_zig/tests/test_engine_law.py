@@ -4,12 +4,13 @@ import contextlib
 
 import numpy as np
 import pytest
-from engine_networks import frames, networks, reference
+from attrs import evolve
+from engine_networks import charged, frames, networks, reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_engine import Engine, EngineError
-from snn_kernel.network import Conv, Linear, Network
+from snn_kernel.network import Conv, Linear, Network, Neuron
 
 
 def levels():
@@ -41,6 +42,32 @@ def test_logits_spikes_and_counts_are_the_references(cpu, network, seed):
     assert counts == {n: run.counts[n]["spikes"] for n in counts}
 
 
+@given(
+    charge=st.sampled_from(["normal", "lif", "lif_undecayed"]),
+    tau=st.sampled_from([2.0, 3.7, 20.0]),
+    rest=st.sampled_from([0.0, -0.3, 0.1]),
+    seed=st.integers(0, 2**32),
+)
+@settings(max_examples=200, deadline=None)
+def test_potentials_are_exact_to_the_last_bit(charge, tau, rest, seed):
+    """A threshold at the highest potential of one neuron fires it once, the next float does not."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((1, 6, 21)).astype(np.float32)
+    neuron = Neuron(
+        "n", 1.0, decay=0.9, gain=0.3, bias=rest, start=rest, charge=charge, tau=tau, rest=rest
+    )
+    potentials = [np.full(21, rest, np.float32)]
+    for t in range(6):
+        potentials.append(charged(neuron, potentials[-1], x[0, t]))
+    chosen = int(rng.integers(21))
+    highest = np.max(potentials[1:], axis=0)[chosen]
+    for threshold, spikes in ((highest, 1), (np.nextafter(highest, np.float32(np.inf)), 0)):
+        layer = evolve(neuron, threshold=float(threshold), reset="value", value=-1e9)
+        with Engine.load(Network((layer,), (("input", "n"),), (21,), 6, "sequence")) as engine:
+            run = engine.run(x, spikes=True)
+        assert np.unpackbits(run.spikes["n"][0], axis=1)[:, chosen].sum() == spikes
+
+
 @given(network=networks(), seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
 def test_threads_change_nothing(network, seed):
@@ -68,16 +95,17 @@ def test_a_static_input_is_a_sequence_of_equal_ones(network, seed):
         np.testing.assert_array_equal(bits, second.spikes[name])
 
 
+@pytest.mark.parametrize("cpu", list(levels()))
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.15, 0.25, 1.0])
 @pytest.mark.parametrize("accumulator", ["float32", "float64"])
-def test_both_kernels_give_one_answer_at_every_density(density, accumulator):
+def test_both_kernels_give_one_answer_at_every_density(cpu, density, accumulator):
     """Wide enough for every width of tile, around the density at which the kernel changes."""
     rng = np.random.default_rng(3)
     weight = (rng.integers(-64, 65, (61, 5, 3, 3)) / 64).astype(np.float32)
     conv = Conv("c", weight, None, (1, 1), (1, 1), accumulator=accumulator)
     network = Network((conv,), (("input", "c"),), (5, 9, 11), 1)
     x = (rng.random((3, 5, 9, 11)) < density).astype(np.float32)
-    with Engine.load(network) as engine:
+    with Engine.load(network, cpu=cpu) as engine:
         run = engine.run(x)
     expected = [reference(network, sample)[0] for sample in x]
     np.testing.assert_array_equal(run.logits, expected)

@@ -48,7 +48,7 @@ def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> No
     heard = ["dataset …", "read dataset 1/1", "dataset"]
     heard += [h for s in [*steps, "deploy one_r1", "report"] for h in (f"{s} …", s)]
     assert LISTENED[1:-1] == heard
-    assert "0  of 160 spikes and logits differ" in capsys.readouterr().out
+    assert "agreement: 0 of 160 spikes and logits differ" in capsys.readouterr().out
 
 
 def test_results_are_the_same_twice(experiment: Path) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from snn_kernel.hookspecs import hookimpl
-from snn_kernel.results import Measure, ModelReport, Report, Table
+from snn_kernel.results import Agreement, Measure, ModelReport, Report, Table
 
 _ROWS_MAX = 24  # the rest of a longer table is in its CSV file and in the report
 
@@ -67,8 +67,8 @@ def show(report: Report) -> None:
     for run in report.runs:
         console.print(f"\n[bold]{run.model}[/bold], run {run.run}")
         console.print(_measures(run))
-        if run.agreement and run.agreement.differing:
-            console.print(Text(f"first difference: {run.agreement.first}", "red"))
+        if run.agreement:
+            console.print(_agreement(run.agreement))
         for table in run.tables:
             if table.brief:
                 console.print(_table(table))
@@ -83,12 +83,14 @@ def _measures(run: ModelReport) -> Grid:
         grid.add_column(justify=justify)
     for measure in run.measures:
         grid.add_row(measure.name, *_value(measure), Text(measure.source, "dim"))
-    if run.agreement:
-        a = run.agreement
-        style = "red" if a.differing else "green"
-        what = f"of {a.compared:,} spikes and logits differ"
-        grid.add_row("agreement", Text(f"{a.differing:,}", style), Text(what, style), "")
     return grid
+
+
+def _agreement(found: Agreement) -> Text:
+    what = f"{found.differing:,} of {found.compared:,} spikes and logits differ"
+    if not found.differing:
+        return Text(f"agreement: {what}\n", "green")
+    return Text(f"agreement: {what}, the first at {found.first}\n", "red")
 
 
 def _value(measure: Measure) -> tuple[str, str]:

@@ -24,8 +24,9 @@ def lowered(model: nn.Module, found: Lowered) -> Iterator[None]:
     do not add plain products, is off meanwhile (oneDNN, which torch prefers, is asked for direct
     convolutions by torch itself).
     """
-    forwards = dict.fromkeys(found.folded, _identity)
-    network = found.network
+    network, forwards = found.network, dict[str, Forward]()
+    for name in found.folded:
+        forwards[name] = _identity
     for layer in network.layers:
         forward = _forward(layer, model)
         if forward is not None:

@@ -152,6 +152,7 @@ class _Draft:
     def _module(self, node: fx.Node) -> None:
         name = str(node.target)
         module = self.model.get_submodule(name)
+        law: Any = getattr(module, "law", None)
         if isinstance(module, VANISHING):
             self.values[node] = self.values[_first(node)]
             return
@@ -162,10 +163,7 @@ class _Draft:
         elif hasattr(module, "lower"):
             for layer in module.lower(name):
                 self._add(node, layer, own=isinstance(layer, _BARE))
-        elif law := getattr(module, "law", None):
-            if not hasattr(law, "lower"):
-                kind = type(law).__name__
-                raise NetworkError(f"layer '{name}': neuron {kind} has no normal form (no 'lower')")
+        elif hasattr(law, "lower"):
             self._add(node, evolve(law.lower(), name=name))
         elif read := READERS.get(type(module)):
             self._add(node, read(name, module))
@@ -192,9 +190,7 @@ class _Draft:
 
     def _flatten(self, node: fx.Node) -> None:
         if node.args[1:] not in ((1,), (1, -1)) and node.kwargs != {"start_dim": 1}:
-            raise NetworkError(
-                f"'{node.name}': flatten from axis 1, or use SpikingJelly's Flatten"
-            )
+            raise NetworkError(f"'{node.name}': flatten from axis 1, or use SpikingJelly's Flatten")
         name = node.name
         self.layers[name], self.sources[name] = Flatten(name), (self.values[_first(node)],)
         self.values[node], self.nodes[name] = name, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -22,6 +23,7 @@ from snn_framework_spikingjelly.lowered import lowered
 from snn_framework_spikingjelly.lowering import lower
 from snn_framework_spikingjelly.metrics import confusion, scores
 from snn_framework_spikingjelly.rollout import Rollout, readout
+from snn_framework_spikingjelly.threads import WORK, threads
 from snn_framework_spikingjelly.training import Fit, examine
 from snn_kernel import (
     Activity,
@@ -81,7 +83,9 @@ class Session:
             examine(model, splits.samples("valid"), "valid", self.framework.timed)
         if training.epochs or getattr(model, "input_format", None) is None:
             model.input_format = self._format(model, train)
-        history = Fit(self.framework, self.context, self.device, model).run(splits, training)
+        fit = Fit(self.framework, self.context, self.device, model)
+        with threads(self._work(model, training.batch_size)):
+            history = fit.run(splits, training)
         model.eval()
         return Trained(model, history, tuple(_measures(model, history)))
 
@@ -157,14 +161,24 @@ class Session:
         layout: Format | None = getattr(model, "input_format", None)
         x = self._gridded(samples.channels_first(), layout)
         model.eval()
+        work = self._work(model, BATCH)
         try:
             for start in range(0, len(x), BATCH):
-                with torch.inference_mode():
+                with torch.inference_mode(), threads(work):
                     part = torch.from_numpy(x[start : start + BATCH])
                     outputs = rollout(model, part, model.timesteps, call)
                 yield outputs
         finally:
             functional.reset_net(model)
+
+    def _work(self, model: Any, samples: int) -> int:
+        """How many numbers the largest tensor of a batch holds, going by the document."""
+        try:
+            network = lower(model, self.framework.timed).network
+        except NetworkError:
+            return WORK
+        steps = network.timesteps if self.multi_step else 1
+        return samples * steps * max(map(math.prod, network.shapes.values()))
 
     def _gridded(self, x: NDArray[np.float32], layout: Format | None) -> NDArray[np.float32]:
         if layout is None:

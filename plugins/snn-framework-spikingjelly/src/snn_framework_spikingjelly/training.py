@@ -33,7 +33,7 @@ class _Sum:
 
     def measures(self, prefix: str, names: tuple[str, ...]) -> dict[str, float]:
         y = np.concatenate(self.labels)
-        found = scores(("acc", *names), torch.cat(self.logits).numpy(), y)
+        found = scores(names, torch.cat(self.logits).numpy(), y)
         return {f"{prefix}_{k}": v for k, v in {"loss": self.loss / len(y), **found}.items()}
 
 
@@ -54,15 +54,16 @@ class Fit:
         torch.manual_seed(self.context.seed)
         optimizer, scheduler = optimizers.build(training.optimizer, model.parameters())
         shuffle = np.random.default_rng(self.context.seed)
+        names = self._metrics()
         history: list[Epoch] = []
         best: tuple[float, dict[str, Tensor]] | None = None
         for number in range(1, training.epochs + 1):
             start = time.perf_counter()
             order = shuffle.permutation(len(train))
             passed = self._pass(train, order, training, optimizer, number)
-            measures = passed.measures("train", self.framework.metrics)
+            measures = passed.measures("train", names)
             if valid:
-                measures |= self._validate(valid).measures("valid", self.framework.metrics)
+                measures |= self._validate(valid).measures("valid", names)
             _advance(scheduler, measures)
             history.append(Epoch(number, time.perf_counter() - start, measures))
             value = self._worth(measures)
@@ -138,6 +139,12 @@ class Fit:
             return functional.cross_entropy(logits, y)
         targets = y if y.ndim > 1 else functional.one_hot(y, logits.shape[1])
         return functional.mse_loss(logits, targets.to(logits.dtype))
+
+    def _metrics(self) -> tuple[str, ...]:
+        """The metrics asked for, accuracy, and what the best epoch is judged by."""
+        judge = self.framework.checkpoint_metric.name.partition("_")[2]
+        asked = ("acc", *self.framework.metrics, *([] if judge == "loss" else [judge]))
+        return tuple(dict.fromkeys(asked))
 
     def _worth(self, measures: dict[str, float]) -> float:
         """The checkpoint metric, larger is better; of the training set if there is no other."""
