@@ -48,7 +48,9 @@ def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> No
     heard = ["dataset …", "read dataset 1/1", "dataset"]
     heard += [h for s in [*steps, "deploy one_r1", "report"] for h in (f"{s} …", s)]
     assert LISTENED[1:-1] == heard
-    assert "agreement: 0 of 160 spikes and logits differ" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "agreement: 0 of 160 spikes and logits differ" in shown.out
+    assert "an observer of snnk_run_finished failed" in shown.err
 
 
 def test_results_are_the_same_twice(experiment: Path) -> None:

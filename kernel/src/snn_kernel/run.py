@@ -49,17 +49,17 @@ class Run:
         if tracker:
             manager.register(tracker)
         try:
-            manager.hook.snnk_run_planned(plan=plan)
+            self.tell("run_planned", plan=plan)
             splits = self.prepare()
             runs = range(plan.bench.first_run, plan.bench.last_run + 1)
             jobs = [Job(m, run) for run in runs for m in plan.models if not m.disabled]
             done = () if self.until == "preprocess" else self.launch(Carrier(self, splits), jobs)
             bench, versions = plan.bench.name, self.folder.versions
             report = Report(bench, self.folder.path, plan.document, versions, tuple(done))
-            for writer in plan.reports() if done else ():
+            for writer in plan.reports() if report.runs else ():
                 files = self.step("report", writer.write, report, context)
                 report = evolve(report, files={**report.files, **files})
-            manager.hook.snnk_run_finished(report=report)
+            self.tell("run_finished", report=report)
             return report
         finally:
             if tracker:
@@ -75,21 +75,28 @@ class Run:
 
     def context(self, step: str, run: int = 1) -> Context:
         """What a verb of `step` is lent in run `run`."""
-        hook = self.plan.registry.manager.hook
 
         def progress(part: str, done: int, total: int, measures: Mapping[str, float]) -> None:
-            hook.snnk_progress(step=f"{part} {step}", done=done, total=total, measures=measures)
+            facts = {"done": done, "total": total, "measures": measures}
+            self.tell("progress", step=f"{part} {step}", **facts)
 
         folder, seed = self.folder, self.plan.bench.seed + run - 1
         return Context(seed, folder.path, cache(), progress, folder.warn)
 
     def step(self, name: str, verb: Callable[..., T], *args: Any) -> T:
         """What `verb(*args)` makes, with the observers told before and after."""
-        hook, start = self.plan.registry.manager.hook, time.perf_counter()
-        hook.snnk_step_started(step=name)
+        start = time.perf_counter()
+        self.tell("step_started", step=name)
         made = verb(*args)
-        hook.snnk_step_finished(step=name, seconds=time.perf_counter() - start, made=made)
+        self.tell("step_finished", step=name, seconds=time.perf_counter() - start, made=made)
         return made
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Tell the observers; one that fails is warned of and changes nothing."""
+        try:
+            getattr(self.plan.registry.manager.hook, f"snnk_{event}")(**facts)
+        except Exception as error:
+            self.folder.warn(f"an observer of snnk_{event} failed: {error!r}")
 
 
 @frozen
