@@ -1,5 +1,6 @@
 """What the framework accepts, and what it says of a plan before anything runs."""
 
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -128,6 +129,21 @@ def test_mape_is_the_mean_relative_error():
     outputs = np.array([[0.5, 0.0], [0.0, 0.75]], np.float32)
     found = scores(["mape"], outputs, np.array([0, 1]))["mape"]
     assert found == pytest.approx((0.5 + 0 + 0 + 0.25) / 4)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_asleep_unless_the_user_says_how(given, expected):
+    code = (
+        "import os; from types import SimpleNamespace as N;"
+        "from snn_framework_spikingjelly.framework import SpikingJelly;"
+        "list(SpikingJelly().check(N(models=()), '')); print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    if given:
+        environment["OMP_WAIT_POLICY"] = given
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == expected
 
 
 @pytest.mark.parametrize(

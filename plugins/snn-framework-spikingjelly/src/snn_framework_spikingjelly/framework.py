@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -9,6 +10,7 @@ from attrs import field, frozen
 from attrs.validators import ge, in_
 
 from snn_framework_spikingjelly.metrics import CLASSIFICATION, METRICS
+from snn_framework_spikingjelly.threads import patience
 from snn_kernel import Fault
 from snn_kernel.errors import near
 
@@ -104,6 +106,7 @@ class SpikingJelly:
 
     def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
         """What cannot be trained: no device, other step modes, optimisers that torch has not."""
+        patience()
         from snn_framework_spikingjelly import optimizers
 
         if self.accelerator in ("gpu", "cuda"):
@@ -126,6 +129,9 @@ class SpikingJelly:
 
     def open(self, context: Context) -> Session:
         """A session with the seed of `context`; from here on torch is deterministic."""
+        patience()
+        # SpikingJelly registers kernels for Triton, and torch says at each that there is no Triton.
+        logging.getLogger("torch._library.triton").setLevel(logging.ERROR)
         from snn_framework_spikingjelly.session import Session
 
         return Session.open(self, context)
