@@ -12,10 +12,10 @@ demo: $(READY)
 	$(BIN)/snnk run examples/digits.toml
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 --dist loadfile
 
 test-all: lint
-	$(BIN)/pytest -m ""
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -m ""
 
 lint: $(READY)
 	$(BIN)/ruff check .

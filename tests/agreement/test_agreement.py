@@ -76,7 +76,7 @@ def test_trained_networks_agree(seed, how):
         dropouts=pick(0.0, 0.2),
     )
     kind = SpikingJellyMultiStep if multi else SpikingJelly
-    session = kind().open(Context(seed, Path(), Path()))
+    session = kind().open(Context(seed, Path()))
     data = samples(rng, shape, how)
     model = config.build(Shapes(shape, (3,)), session)
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_mnist_agrees():
     x = np.frombuffer(images, np.uint8, 1000 * 784, 16).reshape(-1, 28, 28, 1) / np.float32(255)
     y = np.frombuffer(labels, np.uint8, 1000, 8).astype(np.int64)
     train, test = Samples(x[:600], y[:600], "NHWC"), Samples(x[600:], y[600:], "NHWC")
-    session = SpikingJelly().open(Context(42, Path(), Path()))
+    session = SpikingJelly().open(Context(42, Path()))
     config = SCNN(filters=(16, 32), kernel_sizes=(3, 3), pool_sizes=(2, 2), neuron=IFNode())
     model = config.build(Shapes((28, 28, 1), (10,)), session)
     session.train(model, Splits(train, None, test, 10), Training(1, 32))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from snn_kernel.hookspecs import PROJECT
 from snn_kernel.registry import Registry
 from snnk.command import main
@@ -63,15 +64,15 @@ def test_the_plugin_shown_trains_and_its_missing_normal_form_is_told_when_planni
     Registry.discover.cache_clear()
     try:
         neuron = "model.0.params.neuron={kind='Leak', params={decay=0.8}}"
-        file = str(ROOT / "examples" / "digits.toml")
-        assert main(["check", file, neuron]) == 1
+        file = ROOT / "examples" / "digits.toml"
+        assert main(["check", str(file), neuron]) == 1
         assert "Leak" in capsys.readouterr().err
-        text = Path(file).read_text("utf-8").partition("[deploy]")[0]
-        single = tmp_path / "leak.toml"
-        single.write_text(text.replace("SpikingJellyMultiStep", "SpikingJelly"))
-        out = str(tmp_path / "out")
-        command = ["run", str(single), neuron, "model.0.epochs=1", "postprocessing=[]"]
-        assert main([*command, "--out", out, "--traceback"]) == 0
+        text = file.read_text("utf-8").partition("[deploy]")[0]
+        file = tmp_path / "leak.toml"
+        for framework in ("SpikingJelly", "SpikingJellyMultiStep"):
+            file.write_text(text.replace("SpikingJellyMultiStep", framework))
+            command = ["run", str(file), neuron, "model.0.epochs=1", "postprocessing=[]"]
+            assert main([*command, "--out", str(tmp_path / "out"), "--traceback"]) == 0
     finally:
         Registry.discover.cache_clear()
     assert "accuracy" in capsys.readouterr().out

@@ -292,7 +292,7 @@ def metric_of(setting):
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem.removeprefix("energy_"))
 def test_models(path, tmp_path, monkeypatch):
     record, seen = Record(path), Counter()
-    context = Context(0, tmp_path, tmp_path)
+    context = Context(0, tmp_path)
     for setting in record.json["energy"]:
         if (metric := metric_of(setting)) is None:
             values = len(setting["layers"]) * (len(setting["layers"][0]) - 1)

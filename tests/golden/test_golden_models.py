@@ -36,7 +36,7 @@ def built(case):
     args = {k: tuple(v) if isinstance(v, list) else v for k, v in case["args"].items()}
     neuron = args.pop("neuron")
     config = MODELS[case["cls"]](neuron=NEURONS[neuron["kind"]](**neuron["params"]), **args)
-    session = SimpleNamespace(context=Context(0, Path(), Path()))
+    session = SimpleNamespace(context=Context(0, Path()), multi_step=False)
     model = config.build(Shapes((9, 9, 9), (9,)), session).eval()
     with np.load(GOLDEN / f"model_{case['cls']}.npz") as file:
         prefix = f"{case['case']}__"

@@ -56,7 +56,7 @@ def test_module_is_bit_identical(kind, name, case, step_mode):
     pytest.importorskip("spikingjelly")
     record = arrays(name, case)
     node = config(kind, case, step_mode=step_mode)
-    module = node.module(Context(0, Path(), Path()))
+    module = node.module(Context(0, Path()))
     module.store_v_seq = True
     x = torch.from_numpy(record["x"]).requires_grad_()
     spikes = module(x) if step_mode == "m" else torch.stack([module(step) for step in x])

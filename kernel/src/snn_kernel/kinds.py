@@ -78,14 +78,13 @@ class Shapes:
 
 @frozen
 class Context:
-    """What a verb is lent: its seed, its folder for files, where downloads are kept, its voice.
+    """What a verb is lent: its seed, its folder for files, its voice.
 
     `progress(part, done, total, measures)` tells how far it is, `warn(text)` what users must know.
     """
 
     seed: int
     folder: Path
-    cache: Path
     progress: Callable[[str, int, int, Mapping[str, float]], None] = lambda *_: None
     warn: Callable[[str], None] = lambda _: None
 

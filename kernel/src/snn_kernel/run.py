@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from snn_kernel.errors import DataError, RunError
 from snn_kernel.kinds import Context, Session, Shapes, Training
 from snn_kernel.plan import Model, Plan
-from snn_kernel.record import RunFolder, cache
+from snn_kernel.record import RunFolder
 from snn_kernel.results import Deployed, Measure, ModelReport, Outcome, Processed, Report, agree
 from snn_kernel.signals import Splits
 from snn_network import NetworkError
@@ -81,7 +81,7 @@ class Run:
             self.tell("progress", step=f"{part} {step}", **facts)
 
         folder, seed = self.folder, self.plan.bench.seed + run - 1
-        return Context(seed, folder.path, cache(), progress, folder.warn)
+        return Context(seed, folder.path, progress, folder.warn)
 
     def step(self, name: str, verb: Callable[..., T], *args: Any) -> T:
         """What `verb(*args)` makes, with the observers told before and after."""

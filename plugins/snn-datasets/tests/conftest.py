@@ -41,7 +41,7 @@ def heard(tmp_path: Path) -> Heard:
     def progress(part: str, done: int, total: int, _: Any) -> None:
         steps.append((part, done, total))
 
-    context = Context(0, tmp_path / "run", tmp_path / "cache", progress, warnings.append)
+    context = Context(0, tmp_path / "run", progress, warnings.append)
     return Heard(context, steps, warnings)
 
 

@@ -52,12 +52,13 @@ def test_content_of_ones_own_is_read_with_a_warning_for_each_file(tiny, heard):
 
 @pytest.mark.parametrize(("config", "folder"), [(MNIST, "mnist"), (FashionMNIST, "fashionmnist")])
 def test_without_a_path_the_files_lie_in_the_cache(tiny, heard, monkeypatch, config, folder):
-    monkeypatch.setenv("SNNK_CACHE", str(heard.context.cache))
+    kept = tiny.parent / "cache"
+    monkeypatch.setenv("SNNK_CACHE", str(kept))
     assert "4 of 4 files are missing" in next(config().check(None, ""))
     with pytest.raises(DataError, match=f"4 of 4 files are missing in .*cache/{folder}:"):
         config().load(heard.context)
-    heard.context.cache.mkdir()
-    tiny.rename(heard.context.cache / folder)
+    kept.mkdir()
+    tiny.rename(kept / folder)
     assert len(config().load(heard.context).train) == 30
 
 

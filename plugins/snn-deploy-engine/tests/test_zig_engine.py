@@ -17,7 +17,7 @@ from snn_kernel.network import Conv, Flatten, Linear, Network, Neuron
 
 @pytest.fixture
 def context(tmp_path):
-    return Context(seed=1, folder=tmp_path, cache=tmp_path)
+    return Context(seed=1, folder=tmp_path)
 
 
 def network(mode="static", timesteps=3):

@@ -35,7 +35,7 @@ NEURONS = (
 POOLS = ("none", "max", "sum")
 
 
-CONTEXT = Context(0, Path(), Path())
+CONTEXT = Context(0, Path())
 
 
 @st.composite

@@ -23,7 +23,7 @@ torch.set_num_threads(1)  # small networks: more threads would only wait for eac
 def opened(multi_step, folder=Path("."), warnings=None):
     kind = SpikingJellyMultiStep if multi_step else SpikingJelly
     warn = (warnings if warnings is not None else []).append
-    return kind(enable_progress_bar=False).open(Context(3, folder, folder, warn=warn))
+    return kind(enable_progress_bar=False).open(Context(3, folder, warn=warn))
 
 
 def randomised(model, rng):

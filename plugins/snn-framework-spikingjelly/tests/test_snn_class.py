@@ -68,7 +68,7 @@ def test_a_lent_context_hears_each_warning_once():
         pytest.skip("CUDA is here: the request can be met")
     warnings: list[str] = []
     given = {"kind": "IFNode", "params": {"backend": "cupy"}}
-    with lending(Context(0, Path(), Path(), warn=warnings.append)):
+    with lending(Context(0, Path(), warn=warnings.append)):
         model = SNN(*SHAPES, neuron=given)
         model.create_neuron()
         model.create_neuron()
@@ -105,7 +105,7 @@ def test_a_law_equals_the_node_made_of_it():
     lif = pytest.importorskip("snn_neurons_lif.integrate_and_fire")
     x = torch.from_numpy(np.random.default_rng(0).normal(0.5, 1, (9, 4, 3)).astype(np.float32))
     law = lif.LIFNode(v_reset=-0.2, tau=3.0, step_mode="m")
-    node = law.module(Context(0, Path(), Path()))
+    node = law.module(Context(0, Path()))
     outputs, gradients = [], []
     for module in (GenericNeuron(law, "m"), node):
         given = x.clone().requires_grad_()

@@ -68,7 +68,7 @@ def problem(count=64, seed=0, noise=0.4):
 
 def session(folder, kind=SpikingJelly, seed=7, warn=None, progress=None, **params):
     told = {k: v for k, v in {"warn": warn, "progress": progress}.items() if v}
-    return kind(**params).open(Context(seed, folder, folder, **told))
+    return kind(**params).open(Context(seed, folder, **told))
 
 
 def splits(valid=True):

@@ -15,7 +15,7 @@ from snn_models.scnn import SCNN
 
 torch = pytest.importorskip("torch")
 lif = pytest.importorskip("snn_neurons_lif.integrate_and_fire")
-SESSION = SimpleNamespace(context=Context(0, Path(), Path()))
+SESSION = SimpleNamespace(context=Context(0, Path()), multi_step=False)
 TWO = {"filters": (4, 6), "kernel_sizes": (3, 3), "neuron": lif.IFNode()}
 
 
@@ -151,7 +151,7 @@ def test_warnings_of_neurons_are_heard_once():
     if torch.cuda.is_available():
         pytest.skip("CUDA is here: the request can be met")
     warnings: list[str] = []
-    session = SimpleNamespace(context=Context(0, Path(), Path(), warn=warnings.append))
+    session = SimpleNamespace(context=Context(0, Path(), warn=warnings.append), multi_step=False)
     config = SCNN(**{**TWO, "neuron": lif.IFNode(backend="cupy")})
     config.build(Shapes((8, 8, 1), (10,)), session)
     assert len(warnings) == 1

@@ -30,7 +30,7 @@ def heaviside(u, threshold):
 
 
 def context(warnings=None):
-    return Context(0, Path(), Path(), warn=(warnings if warnings is not None else []).append)
+    return Context(0, Path(), warn=(warnings if warnings is not None else []).append)
 
 
 def document_step(neuron, v, x):

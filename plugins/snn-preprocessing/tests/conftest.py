@@ -14,7 +14,7 @@ from snn_kernel import EVENT, Context, Events, Splits
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     folder: Path = tmp_path_factory.mktemp("run")
-    return Context(3, folder, folder / "cache")
+    return Context(3, folder)
 
 
 @pytest.fixture(scope="session")

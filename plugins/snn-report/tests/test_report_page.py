@@ -80,7 +80,7 @@ def drawings(text: str) -> list[ElementTree.Element]:
 
 
 def test_page_is_written_where_the_run_is(whole: Report) -> None:
-    files = HTML(title="A title").write(whole, Context(0, whole.folder, whole.folder))
+    files = HTML(title="A title").write(whole, Context(0, whole.folder))
     assert files == {"report.html": whole.folder / "report.html"}
     text = files["report.html"].read_text("utf-8")
     assert text.lstrip().startswith("<!DOCTYPE html>")

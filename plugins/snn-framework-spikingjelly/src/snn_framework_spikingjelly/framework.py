@@ -116,8 +116,8 @@ class SpikingJelly:
                 yield f"accelerator '{self.accelerator}' needs CUDA, which is absent"
         for model in plan.models:
             neuron = getattr(model.choice.config, "neuron", None)
-            mode = getattr(neuron, "step_mode", "s")
-            if neuron is not None and mode != self.step_mode:
+            mode = getattr(neuron, "step_mode", self.step_mode)  # a law alone runs in either
+            if mode != self.step_mode:
                 yield Fault(
                     model.place,
                     f"model '{model.name}' has a neuron of step_mode '{mode}', framework "

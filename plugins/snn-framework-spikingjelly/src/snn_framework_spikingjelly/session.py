@@ -200,7 +200,7 @@ def _measures(model: Any, history: Any) -> Iterator[Measure]:
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     yield Measure("parameters_trainable", trainable, "", "counted", "run", "model")
     seconds = sum(epoch.seconds for epoch in history)
-    yield Measure("train_time_s", seconds, "s", "measured", "run", "train")
+    yield Measure("train_time", seconds, "s", "measured", "run", "train")
 
 
 def _spiking(model: Any) -> Iterator[str]:

@@ -20,11 +20,13 @@ from snn_kernel import Context
 from snn_kernel.errors import near
 
 _lent: ContextVar[Context | None] = ContextVar("context lent to neurons", default=None)
+_step_mode: ContextVar[str] = ContextVar("step mode of neurons that name none", default="s")
 
 
 @contextmanager
-def lending(context: Context) -> Iterator[None]:
-    """Lend `context` to the neurons created within; each of their warnings is given once."""
+def lending(context: Context, multi_step: bool = False) -> Iterator[None]:
+    """Lend `context` to the neurons created within; each of their warnings is given once. Neurons
+    of a kind without a step_mode take all timesteps at once if `multi_step`, else one."""
     said: set[str] = set()
 
     def warn(text: str) -> None:
@@ -32,11 +34,12 @@ def lending(context: Context) -> Iterator[None]:
             said.add(text)
             context.warn(text)
 
-    token = _lent.set(evolve(context, warn=warn))
+    lent, mode = _lent.set(evolve(context, warn=warn)), _step_mode.set("m" if multi_step else "s")
     try:
         yield
     finally:
-        _lent.reset(token)
+        _lent.reset(lent)
+        _step_mode.reset(mode)
 
 
 class SNN(nn.Module, base.StepModule):  # type: ignore[misc]
@@ -72,12 +75,12 @@ class SNN(nn.Module, base.StepModule):  # type: ignore[misc]
         self.input_shape = (timesteps, *input_shape)
         self.output_shape = tuple(output_shape)
         self._law = _law(neuron) if isinstance(neuron, Mapping) else neuron
-        self.step_mode = getattr(self._law, "step_mode", "s")
+        self.step_mode = getattr(self._law, "step_mode", _step_mode.get())
 
     def create_neuron(self, quant_params: Any = None) -> nn.Module:
         """One more population of the model's neuron; a quantised kind also gets `quant_params`."""
         law = self._law
-        context = _lent.get() or Context(0, Path(), Path(), warn=warnings.warn)
+        context = _lent.get() or Context(0, Path(), warn=warnings.warn)
         more = () if quant_params is None else (quant_params,)
         if not hasattr(law, "module"):
             return GenericNeuron(law, self.step_mode)

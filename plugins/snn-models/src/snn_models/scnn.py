@@ -141,5 +141,5 @@ class SCNN:
         if shapes.timesteps not in (None, self.timesteps):
             what = f"timesteps is {self.timesteps}, the data has {shapes.timesteps}"
             raise ConfigError(Fault("SCNN", what))
-        with lending(session.context):
+        with lending(session.context, session.multi_step):
             return ConvolutionalSNN(self, shape, self.output_shape or shapes.output)
