@@ -278,3 +278,18 @@ def test_colours_have_enough_contrast(scheme: dict[str, tuple[float, ...]]) -> N
         pairs = zip(scheme["accent"], scheme["card"], strict=True)
         ground = tuple(share * a + (1 - share) * b for a, b in pairs)
         assert contrast(text, ground) >= 4.5, share
+
+
+def test_plain_accuracies_leave_no_room_for_their_relatives():
+    measures = {"train_acc": 0.5, "train_avgclsacc": 0.4, "valid_acc": 0.6, "train_loss": 1.0}
+    loss, accuracy = curves((Epoch(1, 1.0, measures), Epoch(2, 1.0, measures)))
+    assert [line.name for line in loss.lines] == ["train"]
+    assert [line.name for line in accuracy.lines] == ["train", "valid"]
+    (alone,) = curves((Epoch(1, 1.0, {"train_avgclsacc": 0.4}),))
+    assert [line.name for line in alone.lines] == ["train_avgcls"]
+
+
+def test_layers_without_cost_are_not_drawn():
+    found = energy(Table("energy", ("name", "ops", "total"), (("a", 1, 1), ("pool", 0, 0))))
+    assert found is not None
+    assert [bar.name for bar in found.chart.bars] == ["a"]

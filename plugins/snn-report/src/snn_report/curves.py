@@ -56,12 +56,17 @@ class Curves:
 
 
 def curves(history: Sequence[Epoch]) -> tuple[Curves, ...]:
-    """A chart for the measures ending in loss, one for those ending in acc or accuracy."""
+    """A chart for the measures ending in loss, one for those ending in acc or accuracy; plain ones
+    (train_acc) leave no room for relatives of theirs (train_avgclsacc)."""
     groups: dict[str, dict[str, str]] = {"loss": {}, "accuracy": {}}
     for name in dict.fromkeys(n for epoch in history for n in epoch.measures):
         if match := _NAME.fullmatch(name):
             group = "loss" if match["what"].casefold() == "loss" else "accuracy"
             groups[group][name] = match["set"] or name
+    for names in groups.values():
+        if plain := [n for n, called in names.items() if called.casefold() in _SETS]:
+            for name in names.keys() - {*plain}:
+                del names[name]
     made = (_chart(what, names, history) for what, names in groups.items() if names)
     return tuple(chart for chart in made if chart.lines)
 

@@ -65,6 +65,7 @@ def energy(table: Table) -> Energy | None:
             total += whole
     if not rows:
         return None
+    rows = [row for row in rows if any(row.values)] or rows  # pooling and the like cost nothing
     chart = bars(
         "energy per sample (nJ)",
         rows,

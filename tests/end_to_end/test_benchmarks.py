@@ -1,0 +1,24 @@
+"""Every benchmark runs and prints its ratios, also as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", BENCHMARKS, ids=lambda p: p.stem)
+def test_benchmark(script: Path, tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    command = [sys.executable, str(script), "--rounds", "1", "--json", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "times" in done.stdout
+    rows = json.loads(path.read_text())
+    rows = rows if isinstance(rows, list) else [rows]
+    assert all(0 < row["ratio_median"] < 1000 for row in rows)
