@@ -23,6 +23,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m ziglang fmt --check engine_zig
+	$(BIN)/codespell $$(git ls-files)
 
 # Made anew when what is installed changes; plain Python sources are installed editable.
 $(READY): requirements.txt constraints.txt kernel/pyproject.toml engine_zig/pyproject.toml \

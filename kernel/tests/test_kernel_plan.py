@@ -76,7 +76,7 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("bench.plugins=['snn-nothing']", "plugin 'snn-nothing' is not installed"),
         ("bench=3", "must be a table, not 3"),
         ("preprocessing=3", "is a list: write [[preprocessing]]"),
-        ("model=3", "'model' must be a list of tables"),
+        ("model=3", "'model' is a list: write [[model]]"),
         ("deploy.limit=0", "'limit' must be >= 1: 0"),
         ("deploy.target=ZigEngine", "'ZigEngine' is not installed (pip install snn-deploy-engine)"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from snn_kernel import Kind, hookimpl
 from snn_kernel.errors import ConfigError
@@ -36,6 +37,13 @@ def undecorated() -> Any:
     return module
 
 
+@frozen
+class Untyped:
+    """A class that names a type which nobody imported."""
+
+    field: Nowhere = None  # type: ignore[name-defined]  # noqa: F821
+
+
 @pytest.mark.parametrize(
     ("load", "reason"),
     [
@@ -46,6 +54,7 @@ def undecorated() -> Any:
         (lambda: plugin(neuron=["IFNode"]), "returned 'IFNode', not a Kind"),
         (lambda: plugin(neuron=[Kind("IFNode", int)]), "not a Kind with an attrs class"),
         (lambda: plugin(neuron=None), "'NoneType' object is not iterable"),
+        (lambda: plugin(neuron=[Kind("X", Untyped)]), "name 'Nowhere' is not defined"),
     ],
 )
 def test_a_broken_plugin_hurts_nobody(

@@ -114,7 +114,9 @@ class Checker:
         if origin is Literal:
             if any(type(value) is type(a) and value == a for a in args):
                 return value
-        elif origin is tuple and attrs.has(args[0]) and isinstance(value, list):
+        elif origin is tuple and attrs.has(args[0]):
+            if not isinstance(value, list):
+                return self._fault(place, f"'{key}' is a list: write [[{key}]]", whose)
             below = [_below(_below(place, key), str(i)) for i in range(len(value))]
             return tuple(
                 self.table(args[0], v, b, whose) for v, b in zip(value, below, strict=True)

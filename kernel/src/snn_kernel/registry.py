@@ -140,5 +140,6 @@ def _offers(module: Any, plugin: Plugin) -> list[Offer]:
             for kind in function():
                 if not isinstance(kind, Kind) or not attrs.has(kind.config):
                     raise TypeError(f"{name} returned {kind!r:.60}, not a Kind with an attrs class")
+                attrs.resolve_types(kind.config)  # raises for types that are not there
                 offers.append(Offer(slot, kind, plugin.name, plugin.version))
     return offers
