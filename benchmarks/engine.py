@@ -23,7 +23,7 @@ import numpy as np
 from snn_engine import Engine
 from snn_framework_spikingjelly.framework import SpikingJellyMultiStep
 from snn_kernel import Context, Samples, Shapes, Splits, Training, write_atomic
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 from snn_kernel.results import Prediction, agree
 
 SAMPLES, TIMESTEPS = 256, 4
@@ -45,7 +45,7 @@ def measure(threshold: float, rounds: int) -> dict[str, Any]:
     samples = Samples(x, np.arange(SAMPLES, dtype=np.int64) % 10, "NHWC")
     with tempfile.TemporaryDirectory() as folder:
         session: Any = SpikingJellyMultiStep().open(Context(0, Path(folder)))
-        config = Registry.discover().configure("model", "SCNN", table)
+        config = configure("model", "SCNN", table)
         model = config.build(Shapes((28, 28, 1), (10,)), session)
         model = session.train(model, Splits(samples, None, samples, 10), Training(0, 32)).model
         ours, frames = session.predict(model, samples), samples.channels_first()

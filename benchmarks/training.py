@@ -21,7 +21,7 @@ import numpy as np
 
 from snn_framework_spikingjelly.framework import SpikingJellyMultiStep
 from snn_kernel import Context, Samples, Shapes, Splits, Training, write_atomic
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 
 SAMPLES, BATCH, TIMESTEPS = 640, 32, 4
 
@@ -84,7 +84,7 @@ def main() -> None:
         **{"filters": [16, 32], "kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]},
         **{"timesteps": TIMESTEPS, "neuron": {"kind": "IFNode", "params": params}},
     }
-    config = Registry.discover().configure("model", "SCNN", table)
+    config = configure("model", "SCNN", table)
     splits, pairs = samples(), []
     with tempfile.TemporaryDirectory() as folder:
         context = Context(0, Path(folder))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from snn_kernel import Kind, hookimpl
+from snn_kernel import Kind, configure, hookimpl
 from snn_kernel.errors import ConfigError
 from snn_kernel.plan import plan
 from snn_kernel.registry import HOMES, Registry
@@ -96,10 +96,9 @@ def test_the_documented_plugin_name_stands_for_our_set(experiment: Path) -> None
 
 
 def test_configure(toy: None) -> None:
-    registry = Registry.discover()
-    assert registry.configure("preprocessing", "Shift", {"by": 2}).by == 2.0
+    assert configure("preprocessing", "Shift", {"by": 2}).by == 2.0
     with pytest.raises(ConfigError, match=r"unknown key 'bye' \(did you mean 'by'\?\)"):
-        registry.configure("preprocessing", "Shift", {"bye": 2})
+        configure("preprocessing", "Shift", {"bye": 2})
 
 
 def test_homes_are_what_is_offered() -> None:

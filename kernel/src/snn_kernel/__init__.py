@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from snn_kernel.config import configure
     from snn_kernel.errors import ConfigError, DataError, Fault, RunError, SnnkError
     from snn_kernel.hookspecs import hookimpl
     from snn_kernel.kinds import Context, Kind, Session, Shapes, Training, chosen
@@ -36,14 +37,26 @@ __all__ = [
     "EVENT", "Activity", "Agreement", "ConfigError", "Context", "DataError", "Deployed", "Epoch",
     "Events", "Fault", "Kind", "Measure", "ModelReport", "NetworkError", "Outcome", "Prediction",
     "Processed", "Report", "RunError", "Samples", "Session", "Shapes", "SnnkError", "Splits",
-    "Table", "Tally", "Trained", "Training", "cache", "chosen", "hookimpl", "write_atomic",
+    "Table", "Tally", "Trained", "Training", "cache", "chosen", "configure", "hookimpl",
+    "write_atomic",
 ]
 # fmt: on
 
 
 def __getattr__(name: str) -> Any:
+    if name == "NetworkError":
+        return import_module("snn_network").NetworkError
     if name in __all__:
-        for room in ("errors", "hookspecs", "kinds", "record", "network", "results", "signals"):
+        for room in (
+            "errors",
+            "hookspecs",
+            "kinds",
+            "config",
+            "record",
+            "network",
+            "results",
+            "signals",
+        ):
             module = import_module(f"snn_kernel.{room}")
             if hasattr(module, name):
                 return getattr(module, name)

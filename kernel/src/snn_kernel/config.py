@@ -175,6 +175,15 @@ class Checker:
         return _ABSENT
 
 
+def configure(slot: str, kind: str, params: Mapping[str, Any], where: str = "") -> Any:
+    """The checked config object of an installed kind; ConfigError with every fault of `params`."""
+    checker = Checker(Registry.discover())
+    choice = checker.choose(slot, {"kind": kind, "params": params}, where)
+    if checker.faults:
+        raise ConfigError(*checker.faults)
+    return choice.config
+
+
 def _text(error: Exception) -> str:
     return str(error.args[0] if error.args else type(error).__name__)
 

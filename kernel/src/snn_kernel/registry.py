@@ -114,16 +114,6 @@ class Registry:
                 faults.append(Fault(where, f"plugin '{name}' is broken", "", known[name].fault))
         return faults
 
-    def configure(self, slot: str, kind: str, params: Mapping[str, Any], where: str = "") -> Any:
-        """The checked config object of a kind; ConfigError with every fault of its `params`."""
-        from snn_kernel.config import Checker
-
-        checker = Checker(self)
-        choice = checker.choose(slot, {"kind": kind, "params": params}, where)
-        if checker.faults:
-            raise ConfigError(*checker.faults)
-        return choice.config
-
 
 def _offers(module: Any, plugin: Plugin) -> list[Offer]:
     """What `module` registers; raises if a hook is misspelt or returns what is no Kind."""

@@ -90,7 +90,9 @@ def _run(given: argparse.Namespace) -> int:
     plan = _plan(given)
     launch: Any = map
     if given.launcher != "local":
-        launch = plan.registry.configure("launcher", given.launcher, {}, "--launcher").launch
+        from snn_kernel.config import configure
+
+        launch = configure("launcher", given.launcher, {}, "--launcher").launch
 
     from snn_kernel.record import RunFolder, write_atomic
     from snn_kernel.run import Run

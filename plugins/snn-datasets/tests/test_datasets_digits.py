@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from snn_datasets.digits import Digits
 from snn_kernel import ConfigError
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 
 
 def test_digits_are_all_there_once_and_exact(heard):
@@ -59,4 +59,4 @@ def test_any_size_is_met_exactly_and_evenly(size, seed):
 @pytest.mark.parametrize("params", [{"test_size": 9}, {"test_size": 1701}, {"test_seed": -1}])
 def test_a_size_or_seed_out_of_range_is_a_fault_of_the_file(params):
     with pytest.raises(ConfigError, match=f"'{next(iter(params))}' must be"):
-        Registry.discover().configure("dataset", "Digits", params)
+        configure("dataset", "Digits", params)

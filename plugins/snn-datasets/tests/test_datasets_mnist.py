@@ -8,7 +8,7 @@ import pytest
 
 from snn_datasets.mnist import MNIST, FashionMNIST
 from snn_kernel import ConfigError, DataError
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 
 ROOT = Path(__file__).parents[3]
 REAL = Path(os.environ.get("SNNK_SHARED", ROOT.parent / "shared")) / "data" / "mnist"
@@ -118,7 +118,7 @@ def test_train_and_test_images_of_different_sizes_are_told(tiny, heard, idx_byte
 def test_params_are_checked_and_told_all_at_once(kind):
     params = {"path": 3, "download": 1, "ulr": "https://x", "url": "ftp://x"}
     with pytest.raises(ConfigError) as caught:
-        Registry.discover().configure("dataset", kind, params)
+        configure("dataset", kind, params)
     text = str(caught.value)
     assert len(caught.value.faults) == 4
     assert "did you mean 'url'?" in text

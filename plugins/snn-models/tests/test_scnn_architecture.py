@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from snn_kernel import ConfigError, Context, Shapes
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 from snn_models.scnn import SCNN
 
 torch = pytest.importorskip("torch")
@@ -32,7 +32,7 @@ def test_the_documented_minimal_example_builds():
         "pool_sizes": [2, 2],
         "neuron": neuron,
     }
-    config = Registry.discover().configure("model", "SCNN", params)
+    config = configure("model", "SCNN", params)
     model = config.build(Shapes((28, 28, 1), (10,)), SESSION)
     assert list(model.layers) == [
         *("conv1", "neuron1", "maxpool1", "conv2", "neuron2", "maxpool2", "flatten", "fc1"),

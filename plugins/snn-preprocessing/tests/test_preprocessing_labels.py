@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_kernel import ConfigError, DataError, Samples, Splits
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 from snn_preprocessing.labels import Class2BinMatrix
 
 
@@ -52,4 +52,4 @@ def test_a_label_below_zero_is_told(context, classes):
 @pytest.mark.parametrize("classes", [1, 0, -2, 2.0, True, "10"])
 def test_a_number_that_cannot_be_is_a_fault_of_the_file(classes):
     with pytest.raises(ConfigError, match="'classes' must be"):
-        Registry.discover().configure("preprocessing", "Class2BinMatrix", {"classes": classes})
+        configure("preprocessing", "Class2BinMatrix", {"classes": classes})

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from snn_kernel import ConfigError, DataError, Samples, Splits
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 from snn_preprocessing import normalize
 from snn_preprocessing.normalize import Normalize
 
@@ -166,9 +166,9 @@ def test_a_result_beyond_float32_is_told(context):
 )
 def test_params_that_cannot_be_are_faults_of_the_file(params, message):
     with pytest.raises(ConfigError, match=message):
-        Registry.discover().configure("preprocessing", "Normalize", params)
+        configure("preprocessing", "Normalize", params)
 
 
 def test_axes_of_a_file_are_a_list():
-    made = Registry.discover().configure("preprocessing", "Normalize", {"axis": [0, 1]})
+    made = configure("preprocessing", "Normalize", {"axis": [0, 1]})
     assert made == Normalize(axis=(0, 1))

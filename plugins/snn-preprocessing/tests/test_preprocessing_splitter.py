@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_kernel import ConfigError, DataError, Events, Samples, Splits
-from snn_kernel.registry import Registry
+from snn_kernel.config import configure
 from snn_preprocessing.splitter import DatasetSplitter
 
 SETS = ("train", "valid", "test")
@@ -116,5 +116,5 @@ def test_an_empty_part_is_told(context):
 )
 def test_params_that_cannot_be_are_faults_of_the_file(params, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        Registry.discover().configure("preprocessing", "DatasetSplitter", params)
+        configure("preprocessing", "DatasetSplitter", params)
     assert len(caught.value.faults) == 1

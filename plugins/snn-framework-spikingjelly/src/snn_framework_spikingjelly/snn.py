@@ -16,8 +16,9 @@ from spikingjelly.activation_based import neuron as neurons
 from torch import nn
 
 from snn_framework_spikingjelly.generic import GenericNeuron
-from snn_kernel import Context
+from snn_kernel import Context, configure
 from snn_kernel.errors import near
+from snn_kernel.registry import Registry
 
 _lent: ContextVar[Context | None] = ContextVar("context lent to neurons", default=None)
 _step_mode: ContextVar[str] = ContextVar("step mode of neurons that name none", default="s")
@@ -108,8 +109,6 @@ class _Native:
 
 def _law(neuron: Mapping[str, Any]) -> Any:
     """What a table {kind, params} stands for: a config object, or a class of SpikingJelly."""
-    from snn_kernel.registry import Registry
-
     if "kind" not in neuron:
         raise ValueError(f"the neuron has no 'kind': {dict(neuron)}")
     kind, params = neuron["kind"], neuron.get("params", {})
@@ -119,10 +118,9 @@ def _law(neuron: Mapping[str, Any]) -> Any:
         raise TypeError(f"the neuron's 'params' must be a table, not {params!r}")
     if not isinstance(params.get("step_mode", "s"), str):
         raise TypeError(f"step_mode must be a string, not {params['step_mode']!r}")
-    registry = Registry.discover()
-    installed = [offer.kind.name for offer in registry.offers if offer.slot == "neuron"]
+    installed = [o.kind.name for o in Registry.discover().offers if o.slot == "neuron"]
     if kind in installed:
-        return registry.configure("neuron", kind, params, "[neuron]")
+        return configure("neuron", kind, params, "[neuron]")
     native = {n: c for n, c in vars(neurons).items() if _is_neuron(c)}
     if kind not in native:
         hint = near(kind, [*installed, *native])
