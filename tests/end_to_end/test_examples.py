@@ -74,16 +74,18 @@ def test_one_seed_gives_one_result(tmp_path: Path) -> None:
     assert digest(other["files"]["weights"]) != digest(first["files"]["weights"])
 
 
+# A shell that runs tests in the background has them, and what they start, ignore SIGINT.
+HEED = """import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])"""
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_nothing_half_written(tmp_path: Path, sent: int) -> None:
     file = str(ROOT / "examples" / "digits.toml")
     long = (file, "model.0.epochs=500", "--out", str(tmp_path))
-    command = [sys.executable, "-m", "snnk", "run", *long]
-
-    def heed() -> None:  # a shell that runs tests in the background has them ignore SIGINT
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:
+    command = [sys.executable, "-c", HEED, sys.executable, "-m", "snnk", "run", *long]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "dataset" in line:
