@@ -27,6 +27,7 @@ HOMES: Mapping[str, tuple[str, str]] = {
     "snn-framework-spikingjelly": ("framework", "SpikingJelly SpikingJellyMultiStep"),
     "snn-energy": ("postprocessing", "EnergyEstimationMetric OperationCounter"),
     "snn-deploy-engine": ("deployer", "ZigEngine"),
+    "snn-neurons-atif": ("neuron", "ATIF"),
     "snn-report": ("report", "HTML"),
 }
 OURS = "qualia_plugin_snn"  # how existing files name the set of plugins that ours stands for
