@@ -12,7 +12,7 @@ from attrs import frozen
 from snn_kernel import Kind, configure, hookimpl
 from snn_kernel.errors import ConfigError
 from snn_kernel.plan import plan
-from snn_kernel.registry import HOMES, Registry
+from snn_kernel.registry import Registry, homes
 from snnk.document import read
 from toys import TOY, Entry, Points, Shift, plugin
 
@@ -102,10 +102,9 @@ def test_configure(toy: None) -> None:
 
 
 def test_homes_are_what_is_offered() -> None:
-    """Without toys: whatever of ours is installed offers just what HOMES says it does."""
+    """Without toys: whatever of ours is installed offers just what homes.toml says it does."""
     Registry.discover.cache_clear()
     registry = Registry.discover()
-    for home in {p.name for p in registry.plugins} & HOMES.keys():
-        slot, names = HOMES[home]
+    for home in {p.name for p in registry.plugins} & homes().keys():
         offered = {(o.slot, o.kind.name) for o in registry.offers if o.plugin == home}
-        assert offered == {(slot, name) for name in names.split()}, home
+        assert offered == {(s, n) for s, names in homes()[home].items() for n in names}, home

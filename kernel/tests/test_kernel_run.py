@@ -38,7 +38,7 @@ def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> No
     by_name = {m["name"]: m for m in made["measures"]}
     assert by_name["accuracy"]["source"] == "test"
     assert 0 <= by_name["accuracy"]["value"] <= 1
-    assert {"parameters", "worst", "layers"} <= by_name.keys()
+    assert {"parameters", "logits", "layers"} <= by_name.keys()
     assert {"weights", "history", "layers", "mirror", "page"} == made["files"].keys()
     assert all(Path(p).is_file() for p in made["files"].values())
     assert Path(made["files"]["history"]).read_text().startswith("epoch,seconds,train_loss\n1,")
@@ -86,6 +86,20 @@ def test_launcher_and_augmentation(experiment: Path) -> None:
     assert [r["run"] for r in made] == [3, 2, 1]
     assert {m["value"] for m in made[0]["measures"] if m["name"] == "augmentation"} == {2.0}
     assert run(experiment, "--launcher", "Forwards")[0] == 1
+
+
+def test_an_augmentation_may_also_change_what_is_tested(experiment: Path) -> None:
+    text = experiment.read_text() + '[[data_augmentation]]\nkind = "Noise"\n'
+    experiment.write_text(text)
+    plain, moved = (
+        results(experiment, f"data_augmentation.0.params={{sigma=3.0, evaluate={flag}}}")[0]
+        for flag in ("false", "true")
+    )
+    worst = [
+        next(m["value"] for m in r["measures"] if m["name"] == "logits") for r in (plain, moved)
+    ]
+    assert worst[0] != worst[1]
+    assert moved["agreement"]["differing"] == 0
 
 
 def test_two_tables_of_one_name_keep_two_files(experiment: Path) -> None:

@@ -96,7 +96,7 @@ class ToySession:
         history = tuple(
             Epoch(i + 1, 0.1, {"train_loss": 1 / (i + 1)}) for i in range(training.epochs)
         )
-        changes = [a.apply(0.0, 0, None)[0] for a in training.augmentations]
+        changes = [a.apply(0.0, 0, None, None)[0] for a in training.augmentations]
         counts = {"parameters": 9, "augmentation": sum(changes)}
         measures = tuple(Measure(n, v, "", "counted", "run", "model") for n, v in counts.items())
         return Trained(model, history, measures)
@@ -113,7 +113,7 @@ class ToySession:
         return Prediction(logits / 2, {"n": np.stack(spikes, 1)}, {"n": len(model["a"])})
 
     def score(self, prediction: Prediction, y: Any) -> tuple[Measure, ...]:
-        return (Measure("worst", float(prediction.logits.min()), "", "counted", "run", "test"),)
+        return (Measure("logits", float(prediction.logits.sum()), "", "counted", "run", "test"),)
 
     def activity(self, model: Any, samples: Samples) -> tuple[Activity, ...]:
         one = Tally(2, 1, 1.0, False)
@@ -180,8 +180,9 @@ class Page:
 @frozen
 class Noise:
     sigma: float = 0.5
+    evaluate: bool = False
 
-    def apply(self, x: Any, y: Any, context: Any) -> Any:
+    def apply(self, x: Any, y: Any, context: Any, shapes: Any) -> Any:
         return x + self.sigma, y
 
 

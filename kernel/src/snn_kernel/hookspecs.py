@@ -36,7 +36,7 @@ def snnk_preprocessings() -> Iterable[Kind]:
 
 @hookspec
 def snnk_augmentations() -> Iterable[Kind]:
-    """`apply(x, y, context) -> (x, y)`: change one training batch, drawing from context.seed."""
+    """`apply(x, y, context, shapes) -> (x, y)`: change a batch; if `evaluate`, test samples too."""
 
 
 @hookspec

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -18,18 +20,6 @@ from snn_kernel.errors import ConfigError, Fault, near
 from snn_kernel.hookspecs import PROJECT, SLOTS
 from snn_kernel.kinds import Kind, Offer
 
-# Which distribution of ours offers what, for whoever has not installed it (a test compares).
-HOMES: Mapping[str, tuple[str, str]] = {
-    "snn-datasets": ("dataset", "Digits MNIST FashionMNIST"),
-    "snn-preprocessing": ("preprocessing", "Class2BinMatrix Normalize DatasetSplitter"),
-    "snn-neurons-lif": ("neuron", "IFNode LIFNode"),
-    "snn-models": ("model", "SCNN"),
-    "snn-framework-spikingjelly": ("framework", "SpikingJelly SpikingJellyMultiStep"),
-    "snn-energy": ("postprocessing", "EnergyEstimationMetric OperationCounter"),
-    "snn-deploy-engine": ("deployer", "ZigEngine"),
-    "snn-neurons-atif": ("neuron", "ATIF"),
-    "snn-report": ("report", "HTML"),
-}
 OURS = "qualia_plugin_snn"  # how existing files name the set of plugins that ours stands for
 
 
@@ -82,19 +72,17 @@ class Registry:
         found = [o for o in offers if o.kind.name == name]
         if len(found) == 1:
             return found[0]
-        homes = {n: home for home, (s, names) in HOMES.items() if s == slot for n in names.split()}
+        known = {name: home for home, slots in homes().items() for name in slots.get(slot, ())}
         if found:
             what = f"{slot} '{name}' is offered by {' and '.join(o.plugin for o in found)}"
             hint = f"choose with [bench] without = ['{found[0].plugin}']"
-        elif name in homes:
-            faults = [p.fault for p in self.plugins if p.name == homes[name] and p.fault]
+        elif home := known.get(name):
+            faults = [p.fault for p in self.plugins if p.name == home and p.fault]
             what = f"{slot} '{name}' is not installed"
-            hint = (
-                f"{homes[name]} is broken: {faults[0]}" if faults else f"pip install {homes[name]}"
-            )
+            hint = f"{home} is broken: {faults[0]}" if faults else f"pip install {home}"
         else:
             what = f"unknown {slot} '{name}'"
-            hint = near(name, homes.keys() | {o.kind.name for o in offers})
+            hint = near(name, known.keys() | {o.kind.name for o in offers})
         raise ConfigError(Fault(where, what, "", hint))
 
     def lacks(self, offer: Offer) -> str:
@@ -114,6 +102,12 @@ class Registry:
             elif known[name].fault:
                 faults.append(Fault(where, f"plugin '{name}' is broken", "", known[name].fault))
         return faults
+
+
+@lru_cache
+def homes() -> Mapping[str, Mapping[str, list[str]]]:
+    """Which distribution of ours offers which kinds, by slot, installed or not."""
+    return tomllib.loads(Path(__file__).with_name("homes.toml").read_text("utf-8"))
 
 
 def _offers(module: Any, plugin: Plugin) -> list[Offer]:

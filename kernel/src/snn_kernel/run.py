@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from attrs import evolve, frozen
 
 from snn_kernel.errors import DataError, RunError
-from snn_kernel.kinds import Context, Session, Shapes, Training
+from snn_kernel.kinds import Choice, Context, Session, Shapes, Training
 from snn_kernel.plan import Model, Plan
 from snn_kernel.record import RunFolder
 from snn_kernel.results import Deployed, Measure, ModelReport, Outcome, Processed, Report, agree
@@ -71,7 +71,17 @@ class Run:
         splits: Splits = self.step("dataset", self.plan.dataset.config.load, context)
         for choice in self.plan.preprocessings:
             splits = self.step(f"preprocessing {choice.kind}", choice.config.apply, splits, context)
+        for choice in self.plan.augmentations:
+            if getattr(choice.config, "evaluate", False):
+                splits = self.step(f"augmentation {choice.kind}", self.augment, choice, splits)
         return splits
+
+    def augment(self, choice: Choice, splits: Splits) -> Splits:
+        """The sets that are not trained on, changed by an augmentation that is for them as well."""
+        known, context = shapes(splits), self.context("augmentation")
+        sets = {n: getattr(splits, n) for n in ("valid", "test")}
+        made = {n: choice.config.apply(s.x, s.y, context, known)[0] for n, s in sets.items() if s}
+        return evolve(splits, **{n: evolve(sets[n], x=x) for n, x in made.items()})
 
     def context(self, step: str, run: int = 1) -> Context:
         """What a verb of `step` is lent in run `run`."""

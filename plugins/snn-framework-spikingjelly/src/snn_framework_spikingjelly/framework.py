@@ -144,3 +144,21 @@ class SpikingJellyMultiStep(SpikingJelly):
     )
 
     multi_step: ClassVar[bool] = True
+
+
+_STATIC = "the input is shown at every timestep"
+_TIMED = "samples have a timestep axis of their own, as many as the model's timesteps"
+
+
+@frozen
+class SpikingJellyTimeStepsInData(SpikingJelly):
+    __doc__ = (SpikingJelly.__doc__ or "").replace(_STATIC, _TIMED)
+
+    timed: ClassVar[bool] = True
+
+
+@frozen
+class SpikingJellyMultiStepTimeStepsInData(SpikingJellyMultiStep):
+    __doc__ = (SpikingJellyMultiStep.__doc__ or "").replace(_STATIC, _TIMED)
+
+    timed: ClassVar[bool] = True

@@ -24,7 +24,7 @@ from snn_framework_spikingjelly.lowering import lower
 from snn_framework_spikingjelly.metrics import confusion, scores
 from snn_framework_spikingjelly.rollout import Rollout, readout
 from snn_framework_spikingjelly.threads import WORK, threads
-from snn_framework_spikingjelly.training import Fit, examine
+from snn_framework_spikingjelly.training import Fit, examine, shapes
 from snn_kernel import (
     Activity,
     Context,
@@ -82,7 +82,7 @@ class Session:
         if splits.valid is not None:
             examine(model, splits.samples("valid"), "valid", self.framework.timed)
         if training.epochs or getattr(model, "input_format", None) is None:
-            model.input_format = self._format(model, train)
+            model.input_format = self._format(model, train, training)
         fit = Fit(self.framework, self.context, self.device, model)
         with threads(self._work(model, training.batch_size)):
             history = fit.run(splits, training)
@@ -144,13 +144,18 @@ class Session:
         """Weights from `save`; DataError names every key and shape that does not fit."""
         weights.load(model, path)
 
-    def _format(self, model: Any, train: Samples) -> Format:
+    def _format(self, model: Any, train: Samples, training: Training) -> Format:
+        """The grid of `train` as the model is evaluated on it."""
         model.input_format = None
         try:
             spare = spare_bits(lower(model, self.framework.timed).network)
         except NetworkError:
             spare = 0
-        return input_format(train.x, BITS["float32"] - spare)
+        x, y = train.x, train.y
+        for augmentation in training.augmentations:
+            if getattr(augmentation, "evaluate", False):
+                x, y = augmentation.apply(x, y, self.context, shapes(train, model))
+        return input_format(x, BITS["float32"] - spare)
 
     def _run(
         self, model: Any, samples: Samples, call: Callable[..., Tensor] | None = None

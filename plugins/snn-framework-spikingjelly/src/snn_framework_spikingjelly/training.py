@@ -18,7 +18,7 @@ from snn_framework_spikingjelly import optimizers
 from snn_framework_spikingjelly.framework import SpikingJelly
 from snn_framework_spikingjelly.metrics import scores
 from snn_framework_spikingjelly.rollout import Rollout, readout
-from snn_kernel import Context, DataError, Epoch, RunError, Samples, Splits, Training
+from snn_kernel import Context, DataError, Epoch, RunError, Samples, Shapes, Splits, Training
 
 BATCH_VALID = 256  # samples of the validation set at a time
 
@@ -109,10 +109,11 @@ class Fit:
     ) -> tuple[Tensor, Tensor]:
         """Augmented samples, channels first, and labels [N] (or [N, K] if they were mixed)."""
         x, y = samples.x[index], samples.y[index]
+        known = shapes(samples, self.model)
         for position, augmentation in enumerate(training.augmentations):
             entropy = (self.context.seed, number, position)
             seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-            x, y = augmentation.apply(x, y, evolve(self.context, seed=seed))
+            x, y = augmentation.apply(x, y, evolve(self.context, seed=seed), known)
         x = np.moveaxis(np.asarray(x, np.float32), -1, 2 if samples.timed else 1)
         return torch.from_numpy(np.ascontiguousarray(x)), torch.as_tensor(y)
 
@@ -158,6 +159,13 @@ class Fit:
         if self.framework.enable_progress_bar and due:
             done = (epoch - 1) * batches + batch
             self.context.progress("train", done, epochs * batches, {"epoch": epoch, "loss": loss})
+
+
+def shapes(samples: Samples, model: Any) -> Shapes:
+    """What augmentations of `samples` are told of them."""
+    timesteps = samples.x.shape[1] if samples.timed else None
+    shape = samples.x.shape[2 if samples.timed else 1 :]
+    return Shapes(shape, tuple(model.output_shape), timesteps)
 
 
 def _advance(scheduler: Any, measures: dict[str, float]) -> None:
