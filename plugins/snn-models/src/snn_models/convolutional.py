@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
-from spikingjelly.activation_based import layer as sj
 from torch import Tensor, nn
 
 from snn_framework_spikingjelly import layers as ours
 from snn_framework_spikingjelly.snn import SNN
-from snn_kernel import ConfigError, Fault
+from snn_models.draft import Draft
 from snn_models.scnn import SCNN
 
 
@@ -34,13 +32,12 @@ class ConvolutionalSNN(SNN):
         return x
 
 
-class _Build:
-    """Layers one after another, and the map that is left so far."""
+class _Build(Draft):
+    """The layers of a convolutional network."""
 
     def __init__(self, model: ConvolutionalSNN, config: SCNN) -> None:
-        self.model, self.config = model, config
-        *self.map, self.channels = model.input_shape[1:]
-        self.dims = len(self.map)
+        super().__init__(model, "SCNN")
+        self.config = config
 
     def layers(self) -> Iterator[tuple[str, nn.Module]]:
         """(name, layer), in order."""
@@ -76,10 +73,7 @@ class _Build:
         else:
             yield from self.spiking(number, channels, kernel, padding, stride)
         yield from self.dropout(i)
-        if (size := config.each("pool_sizes")[i]) > 1:
-            name = f"maxpool{number}"
-            self.shrink(name, (size,) * self.dims, size, 0)
-            yield name, self.made(f"MaxPool{self.dims}d", size)
+        yield from self.maximum(f"maxpool{number}", config.each("pool_sizes")[i])
 
     def spiking(
         self,
@@ -100,47 +94,7 @@ class _Build:
             yield f"bn{name}", self.made(f"BatchNorm{self.dims}d", channels)
         yield f"neuron{name}", self.model.create_neuron()
 
-    def conv(
-        self, name: str, channels: int, kernel: int, padding: int = 0, stride: int = 1, **more: Any
-    ) -> nn.Module:
-        """A convolution of the channels so far."""
-        self.shrink(name, (kernel,) * self.dims, stride, padding)
-        before, self.channels = self.channels, channels
-        sizes = {"padding": padding, "stride": stride}
-        return self.made(f"Conv{self.dims}d", before, channels, kernel, **sizes, **more)
-
-    def average(self, name: str, size: int | tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
-        """Average pooling, where it is more than one position."""
-        sizes = size if isinstance(size, tuple) else (size,) * self.dims
-        if len(sizes) != self.dims:
-            what = f"{name} has {len(sizes)} numbers, the data has {self.dims} dimensions"
-            raise ConfigError(Fault("SCNN", what))
-        if math.prod(sizes) > 1:
-            self.shrink(name, sizes, sizes, 0)
-            yield name, self.made(f"AvgPool{self.dims}d", sizes)
-
     def dropout(self, i: int) -> Iterator[tuple[str, nn.Module]]:
         """Dropout after the i-th neuron, counted from 0, where there is any."""
         if share := self.config.each("dropouts")[i]:
             yield f"dropout{i + 1}", self.made("Dropout", share)
-
-    def shrink(
-        self, name: str, sizes: tuple[int, ...], stride: int | tuple[int, ...], padding: int
-    ) -> None:
-        """Keep account of the map; ConfigError where `name` leaves nothing of it."""
-        strides = stride if isinstance(stride, tuple) else (stride,) * self.dims
-        found = [
-            (n + 2 * padding - k) // s + 1 for n, k, s in zip(self.map, sizes, strides, strict=True)
-        ]
-        if min(found) < 1:
-            shown = "×".join(map(str, self.map))
-            size = "×".join(map(str, sizes))
-            what = f"{name}, of size {size}, leaves nothing of a map of {shown}"
-            hint = "fewer or smaller pools, strides and kernels, or larger paddings"
-            raise ConfigError(Fault("SCNN", what, hint=hint))
-        self.map = found
-
-    def made(self, kind: str, *args: Any, **more: Any) -> nn.Module:
-        """A layer of SpikingJelly in the step mode of the model."""
-        module: nn.Module = getattr(sj, kind)(*args, **more, step_mode=self.model.step_mode)
-        return module

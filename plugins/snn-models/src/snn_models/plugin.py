@@ -4,9 +4,18 @@ from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
 from snn_models.scnn import SCNN
+from snn_models.smlp import SMLP
+from snn_models.sresnet import SResNet, SResNetStride
+
+NEEDS = ("torch", "spikingjelly", "snn_framework_spikingjelly")
 
 
 @hookimpl
 def snnk_models() -> Iterable[Kind]:
     """Spiking networks that SpikingJelly trains."""
-    return [Kind("SCNN", SCNN, needs=("torch", "spikingjelly", "snn_framework_spikingjelly"))]
+    return [
+        Kind("SCNN", SCNN, NEEDS),
+        Kind("SMLP", SMLP, NEEDS),
+        Kind("SResNet", SResNet, NEEDS),
+        Kind("SResNetStride", SResNetStride, NEEDS),
+    ]

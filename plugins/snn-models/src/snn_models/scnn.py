@@ -8,34 +8,11 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from attrs.validators import ge, in_, optional
 
-from snn_kernel import ConfigError, Fault, Shapes, chosen
+from snn_kernel import Shapes, chosen
+from snn_models import checks
 
 if TYPE_CHECKING:
-    from snn_models.network import ConvolutionalSNN
-
-Each = int | tuple[int, ...]
-
-
-def _least(low: int) -> Any:
-    """A validator: every number is at least `low`."""
-
-    def check(_: Any, attribute: Any, value: Each) -> None:
-        numbers = value if isinstance(value, tuple) else (value,)
-        if wrong := [n for n in numbers if n < low]:
-            raise ValueError(f"{attribute.name} must be at least {low}, not {wrong[0]}")
-
-    return check
-
-
-def _filled(_: Any, attribute: Any, value: tuple[int, ...]) -> None:
-    if not value:
-        raise ValueError(f"{attribute.name} must name at least one number")
-
-
-def _share(_: Any, attribute: Any, value: float | tuple[float, ...]) -> None:
-    numbers = value if isinstance(value, tuple) else (value,)
-    if wrong := [n for n in numbers if not 0 <= n < 1]:
-        raise ValueError(f"{attribute.name} are shares from 0 to below 1, not {wrong[0]}")
+    from snn_models.convolutional import ConvolutionalSNN
 
 
 @frozen
@@ -68,36 +45,31 @@ class SCNN:
     output_shape: [classes] (default: those of the data).
     """
 
-    filters: tuple[int, ...] = field(validator=[_filled, _least(1)])
-    kernel_sizes: tuple[int, ...] = field(validator=_least(1))
+    filters: tuple[int, ...] = field(validator=[checks.filled, checks.least(1)])
+    kernel_sizes: tuple[int, ...] = field(validator=checks.least(1))
     neuron: Any = chosen("neuron")
-    paddings: int | tuple[int, ...] = field(default=0, validator=_least(0))
-    strides: int | tuple[int, ...] = field(default=1, validator=_least(1))
-    pool_sizes: int | tuple[int, ...] = field(default=0, validator=_least(0))
-    dropouts: float | tuple[float, ...] = field(default=0.0, validator=_share)
-    fc_units: tuple[int, ...] = field(default=(), validator=_least(1))
+    paddings: int | tuple[int, ...] = field(default=0, validator=checks.least(0))
+    strides: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
+    pool_sizes: int | tuple[int, ...] = field(default=0, validator=checks.least(0))
+    dropouts: float | tuple[float, ...] = field(default=0.0, validator=checks.share)
+    fc_units: tuple[int, ...] = field(default=(), validator=checks.least(1))
     separables: tuple[bool, ...] | None = None
     batch_norm: bool = False
-    prepool: int | tuple[int, ...] = field(default=1, validator=_least(1))
-    postpool: int | tuple[int, ...] = field(default=1, validator=_least(1))
+    prepool: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
+    postpool: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
     gsp: bool = False
     timesteps: int = field(default=4, validator=ge(1))
     dims: int | None = field(default=None, validator=optional(in_((1, 2))))
-    input_shape: tuple[int, ...] | None = field(default=None, validator=optional(_least(1)))
-    output_shape: tuple[int, ...] | None = field(default=None, validator=optional(_least(1)))
+    input_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
+    output_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
 
     def __attrs_post_init__(self) -> None:
-        faults = list(self._mismatches())
-        if faults:
-            raise ValueError("; ".join(faults))
+        checks.refuse(self._mismatches())
 
     def _mismatches(self) -> Iterator[str]:
-        count = len(self.filters)
-        for name in ("kernel_sizes", "paddings", "strides", "pool_sizes", "separables"):
-            value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != count:
-                yield f"{name} has {len(value)} numbers for {count} filters"
-        layers = count + len(self.fc_units)
+        lists = ("kernel_sizes", "paddings", "strides", "pool_sizes", "separables")
+        yield from checks.lengths(self, lists)
+        layers = len(self.filters) + len(self.fc_units)
         if isinstance(self.dropouts, tuple) and len(self.dropouts) != layers:
             yield (
                 f"dropouts has {len(self.dropouts)} numbers for {layers} layers with neurons "
@@ -105,14 +77,7 @@ class SCNN:
             )
         if self.gsp and self.fc_units:
             yield "gsp takes the place of linear layers: leave out fc_units"
-        for name in ("prepool", "postpool"):
-            value = getattr(self, name)
-            if isinstance(value, tuple) and self.dims and len(value) != self.dims:
-                yield f"{name} has {len(value)} numbers for {self.dims} dimensions"
-        if self.output_shape is not None and len(self.output_shape) != 1:
-            yield f"output_shape is [classes], not {list(self.output_shape)}"
-        if self.input_shape is not None and len(self.input_shape) not in (2, 3):
-            yield f"input_shape is [L, C] or [H, W, C], not {list(self.input_shape)}"
+        yield from checks.dimensions(self, ("prepool", "postpool"))
 
     def each(self, name: str) -> tuple[Any, ...]:
         """Parameter `name` for each convolution (dropouts: for each layer with neurons)."""
@@ -122,24 +87,14 @@ class SCNN:
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """A spiking network needs a framework that runs timesteps."""
-        framework = plan.framework
-        if not hasattr(framework.config, "multi_step"):
-            kind = getattr(framework, "kind", type(framework.config).__name__)
-            yield f"SCNN is a spiking model, which framework '{kind}' does not train"
+        yield from checks.framework(self, plan)
 
     def build(self, shapes: Shapes, session: Any) -> ConvolutionalSNN:
         """The network as a torch module, with random weights; ConfigError where it does not fit
         the data."""
         from snn_framework_spikingjelly.snn import lending
-        from snn_models.network import ConvolutionalSNN
+        from snn_models.convolutional import ConvolutionalSNN
 
-        shape = self.input_shape or shapes.input
-        if len(shape) != (self.dims or len(shape) - 1) + 1 or len(shape) not in (2, 3):
-            dims = self.dims or "1 or 2"
-            what = f"samples {shape} do not have {dims} dimensions and channels"
-            raise ConfigError(Fault("SCNN", what, hint="set dims, or leave it out"))
-        if shapes.timesteps not in (None, self.timesteps):
-            what = f"timesteps is {self.timesteps}, the data has {shapes.timesteps}"
-            raise ConfigError(Fault("SCNN", what))
+        shape, classes = checks.spatial(self, shapes), self.output_shape or shapes.output
         with lending(session.context, session.multi_step):
-            return ConvolutionalSNN(self, shape, self.output_shape or shapes.output)
+            return ConvolutionalSNN(self, shape, classes)
