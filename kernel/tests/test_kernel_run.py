@@ -199,9 +199,9 @@ def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> No
 WRITER = """
 import sys, pathlib
 from snn_kernel import write_atomic
-print("go", flush=True)
 while True:
     write_atomic(pathlib.Path(sys.argv[1]), sys.argv[2].encode() * 300_000)
+    print("written", flush=True)
 """
 
 
