@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 READY := $(VENV)/.ready
 SOURCES := $(wildcard engine_zig/src/*.zig engine_zig/src/*/*.zig engine_zig/*.py)
 
@@ -25,11 +26,13 @@ lint: $(READY)
 	$(BIN)/python -m ziglang fmt --check engine_zig
 	$(BIN)/codespell $$(git ls-files)
 
-# Made anew when what is installed changes; plain Python sources are installed editable.
+# Made anew when what is installed changes; plain Python sources are installed editable. With the
+# build tools there first, pip need not make an environment of its own for each distribution.
 $(READY): requirements.txt constraints.txt kernel/pyproject.toml engine_zig/pyproject.toml \
 		$(wildcard plugins/*/pyproject.toml) $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP) -c constraints.txt editables hatchling ziglang
+	$(PIP) --no-build-isolation -r requirements.txt
 	touch $@
 
 clean:
