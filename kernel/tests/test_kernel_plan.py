@@ -14,7 +14,7 @@ from snn_kernel.plan import plan
 from snnk.document import merge, override, read
 
 TABLES = st.recursive(
-    st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2),
+    st.integers() | st.text("xyz", max_size=3) | st.lists(st.integers(), max_size=2),
     lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
     max_leaves=8,
 )

@@ -14,7 +14,7 @@ from snn_preprocessing_events.integration import (
     IntegrateEventsByFixedFramesNumber,
 )
 
-quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def framed(counts, labels=None) -> FramedSamples:

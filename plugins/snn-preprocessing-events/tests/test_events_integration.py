@@ -16,7 +16,7 @@ from snn_preprocessing_events.integration import (
 times = st.one_of(st.integers(0, 60), st.sampled_from([0, 100, 200, 2**32 - 1]))
 event = st.tuples(st.integers(0, 4), st.integers(0, 5), times, st.integers(0, 3))
 sample = st.lists(event, min_size=1, max_size=25).map(lambda e: sorted(e, key=lambda e: e[2]))
-quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def counted(sample, frames, frame_of):

@@ -7,7 +7,7 @@ from snn_kernel import ConfigError, DataError, Samples, configure
 from snn_preprocessing_events.splitting import Split2TimeSteps
 
 LAYOUTS = {"NC": "NTC", "NLC": "NTLC", "NHWC": "NTHWC"}
-quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def numbered(*shape, layout) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -31,7 +32,7 @@ class Stage:
 
 
 @frozen
-class Residual:
+class Residual(ABC):
     """What both kinds have in common."""
 
     filters: tuple[int, ...] = field(validator=[checks.filled, checks.least(1)])
@@ -74,9 +75,9 @@ class Residual:
             return tuple(kernel // 2 for kernel in self.kernel_sizes)
         return value if isinstance(value, tuple) else (value,) * len(self.filters)
 
+    @abstractmethod
     def stages(self) -> Iterator[Stage]:
         """The first convolution, then the groups."""
-        raise NotImplementedError
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """A spiking network needs a framework that runs timesteps."""
