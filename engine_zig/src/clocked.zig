@@ -40,6 +40,8 @@ pub fn sample(
             } else if (first or !layer.constant) run(network, scratch, layer);
             if (layer.synaptic())
                 scratch.tallies[l].inputs += scratch.tensors[layer.sources[0]].count;
+            if (layer.op == .Relu)
+                scratch.tallies[l].outputs += scratch.tensors[layer.target].count;
         }
         const last = scratch.tensors[network.readout().target].values[0..scratch.logits.len];
         if (first) @memcpy(scratch.logits, last) else {
@@ -68,7 +70,14 @@ fn run(network: *const Network, scratch: *Scratch, layer: *const Layer) void {
         .Conv => |*conv| conv.run(scratch, &source, target),
         .Linear => |*linear| linear.run(scratch, &source, target),
         .Pool => |*pool| pool.run(x, y),
-        .GlobalSum => pointwise.globalSum(x, y),
+        .GlobalSum => |accumulator| switch (accumulator) {
+            .float32 => pointwise.globalSum(f32, x, y),
+            .float64 => {
+                const sums = scratch.sums[0..y.len];
+                pointwise.globalSum(f64, x, sums);
+                for (y, sums) |*value, sum| value.* = @floatCast(sum);
+            },
+        },
         .BatchNorm => |*norm| norm.run(x, y),
         .Flatten => pointwise.flatten(layer.in, x, y),
         .Add => {
@@ -77,8 +86,10 @@ fn run(network: *const Network, scratch: *Scratch, layer: *const Layer) void {
                 for (y, scratch.tensors[other].values[0..y.len]) |*sum, value| sum.* += value;
             }
         },
+        .Relu => pointwise.relu(x, y),
         .Neuron => unreachable,
     }
+    if (layer.grid) |*grid| grid.apply(y);
     if (network.slots[layer.target].listed) target.count = simd.nonzeros(y, target.list);
 }
 

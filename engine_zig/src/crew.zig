@@ -94,6 +94,7 @@ pub fn tally(members: []*Member, l: usize) Tally {
     var total: Tally = .{};
     for (members) |member| {
         total.inputs += member.scratch.tallies[l].inputs;
+        total.outputs += member.scratch.tallies[l].outputs;
         total.spikes += member.scratch.tallies[l].spikes;
     }
     return total;

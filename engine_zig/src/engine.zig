@@ -8,8 +8,10 @@ const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
 const Error = @import("failure.zig").Error;
 const Failure = @import("failure.zig").Failure;
+const Layer = @import("network.zig").Layer;
 const Network = @import("network.zig").Network;
 const Record = @import("record.zig").Record;
+const Tally = @import("scratch.zig").Tally;
 
 /// A network and all that was allocated for it.
 const Loaded = struct {
@@ -216,18 +218,31 @@ fn spikes(writer: *msgpack.Writer, network: *const Network, samples: u64, bits: 
     }
 }
 
-/// Spikes of every population, non-zero inputs of every layer with synapses.
+/// Spikes of every population, non-zero inputs of every layer with synapses, non-zero outputs of
+/// every Relu.
 fn counts(writer: *msgpack.Writer, network: *const Network, members: anytype) void {
     var layers: usize = 0;
-    for (network.layers) |*layer| layers += @intFromBool(layer.synaptic() or layer.op == .Neuron);
+    for (network.layers) |*layer| layers += @intFromBool(counted(layer) != null);
     writer.text("counts");
     writer.map(layers);
     for (network.layers, 0..) |*layer, l| {
-        if (!layer.synaptic() and layer.op != .Neuron) continue;
+        const what = counted(layer) orelse continue;
         const total = crew.tally(members, l);
         writer.text(layer.name);
         writer.map(1);
-        writer.text(if (layer.synaptic()) "inputs" else "spikes");
-        writer.unsigned(if (layer.synaptic()) total.inputs else total.spikes);
+        writer.text(@tagName(what));
+        writer.unsigned(switch (what) {
+            inline else => |tag| @field(total, @tagName(tag)),
+        });
     }
+}
+
+/// What is counted of a layer, by the name that it has in replies.
+fn counted(layer: *const Layer) ?std.meta.FieldEnum(Tally) {
+    return switch (layer.op) {
+        .Conv, .Linear => .inputs,
+        .Relu => .outputs,
+        .Neuron => .spikes,
+        .Pool, .GlobalSum, .BatchNorm, .Flatten, .Add => null,
+    };
 }

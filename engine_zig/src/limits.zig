@@ -58,3 +58,10 @@ pub const threads: u64 = 256;
 
 /// Memory of all threads' tensors: threads are left out before it would be exceeded.
 pub const scratch_bytes: u64 = 4 << 30;
+
+/// Bits of a grid, the sign included: more do not fit into the significand of a float32.
+pub const grid_bits: i64 = 25;
+
+/// Fraction bits of a grid: the finest float32 is 2^-149, and 2^24 units must stay below 2^128.
+pub const grid_fraction_min: i64 = -103;
+pub const grid_fraction_max: i64 = 149;

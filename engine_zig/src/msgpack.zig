@@ -149,6 +149,15 @@ pub const Value = struct {
         };
     }
 
+    pub fn signed(self: Value) ?i64 {
+        const head, _ = self.open() orelse return null;
+        return switch (head) {
+            .unsigned => |n| std.math.cast(i64, n),
+            .signed => |n| n,
+            else => null,
+        };
+    }
+
     /// A float, or an integer as one.
     pub fn number(self: Value) ?f64 {
         const head, _ = self.open() orelse return null;

@@ -6,9 +6,11 @@ const graph = @import("graph.zig");
 const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
 const pointwise = @import("pointwise.zig");
+const synapses = @import("synapses.zig");
 const Conv = @import("conv.zig").Conv;
 const Error = @import("failure.zig").Error;
 const Failure = @import("failure.zig").Failure;
+const Grid = @import("grid.zig").Grid;
 const Linear = @import("linear.zig").Linear;
 const Neuron = @import("neuron.zig").Neuron;
 const Pool = @import("pool.zig").Pool;
@@ -16,7 +18,7 @@ const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
 
-const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Neuron };
+const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Relu, Neuron };
 const Mode = enum { static, sequence };
 
 pub const Layer = struct {
@@ -30,15 +32,18 @@ pub const Layer = struct {
     out: Shape,
     /// Equal at all timesteps: the input is, and no neuron lies between. Computed once.
     constant: bool,
+    /// What its output is put on.
+    grid: ?Grid = null,
 
     pub const Op = union(Type) {
         Conv: Conv,
         Linear: Linear,
         Pool: Pool,
-        GlobalSum: void,
+        GlobalSum: synapses.Accumulator,
         BatchNorm: pointwise.BatchNorm,
         Flatten: void,
         Add: void,
+        Relu: void,
         Neuron: Neuron,
     };
 
@@ -47,7 +52,8 @@ pub const Layer = struct {
         return self.op == .Flatten and (self.in.channels == 1 or self.in.positions() == 1);
     }
 
-    /// Whether it counts the non-zeros that it reads, which must then be listed.
+    /// Whether it counts the non-zeros that it reads, which must then be listed. A Relu counts those
+    /// that it puts out.
     pub fn synaptic(self: *const Layer) bool {
         return self.op == .Conv or self.op == .Linear;
     }
@@ -67,8 +73,8 @@ pub const Network = struct {
     layers: []Layer,
     /// Slot 0 is the input.
     slots: []Slot,
-    /// The largest padded input of a convolution in float32 and in float64, and the largest output
-    /// summed in float64.
+    /// The largest padded input of a convolution in float32 and in float64, and the most sums formed
+    /// in float64 at a time.
     padded: u32 = 0,
     widened: u32 = 0,
     sums: u32 = 0,
@@ -202,7 +208,7 @@ pub const Network = struct {
             layer.target = @intCast(slots.items.len);
             slots.appendAssumeCapacity(.{ .elements = layer.out.elements() });
         }
-        if (layer.op == .Neuron) slots.items[layer.target].listed = true;
+        if (layer.op == .Neuron or layer.op == .Relu) slots.items[layer.target].listed = true;
         if (layer.synaptic()) slots.items[layer.sources[0]].listed = true;
     }
 
@@ -216,10 +222,11 @@ pub const Network = struct {
             .Conv => .{ .Conv = try .read(record, in, arena) },
             .Linear => .{ .Linear = try .read(record, in, arena) },
             .Pool => .{ .Pool = try .read(record, in) },
-            .GlobalSum => .GlobalSum,
+            .GlobalSum => .{ .GlobalSum = try synapses.accumulator(record) },
             .BatchNorm => .{ .BatchNorm = try .read(record, in, arena) },
             .Flatten => .Flatten,
             .Add => .Add,
+            .Relu => .Relu,
             .Neuron => .{ .Neuron = try .read(record) },
         };
         layer.out = switch (layer.op) {
@@ -228,8 +235,37 @@ pub const Network = struct {
             .Pool => |pool| pool.out,
             .GlobalSum => .{ .channels = in.channels },
             .Flatten => .{ .channels = in.elements() },
-            .BatchNorm, .Add, .Neuron => in,
+            .BatchNorm, .Add, .Relu, .Neuron => in,
         };
+        layer.grid = switch (kind) {
+            .Pool, .GlobalSum, .Add, .Relu => try .read(record, "format"),
+            .Conv, .Linear, .BatchNorm, .Flatten, .Neuron => null,
+        };
+        try unquantised(record);
+    }
+
+    /// What only a quantised layer has may stand there, but must say that it is none.
+    fn unquantised(record: *Record) Refused!void {
+        const what = "is that of a quantised layer; floats alone are executed";
+        inline for (.{ "weight_format", "bias_format", "state_format", "format" }) |key| {
+            if (!record.has(key)) {
+                const value = record.optional(key);
+                if (value != null and !value.?.nil()) return record.refuse(.unsupported, key, what);
+            }
+        }
+        if (record.optional("input_formats")) |value| {
+            const list = value.array() orelse
+                return record.refuse(.invalid, "input_formats", "is not a list");
+            if (list.count > 0) return record.refuse(.unsupported, "input_formats", what);
+        }
+        if (record.optional("leak")) |value| {
+            if (value.number() != 0) return record.refuse(.unsupported, "leak", what);
+        }
+        if (!record.has("accumulator")) {
+            const value = record.optional("accumulator") orelse return;
+            if (!std.mem.eql(u8, value.text() orelse "", "float32"))
+                return record.refuse(.unsupported, "accumulator", what);
+        }
     }
 
     /// Sum up what the limits bound.
@@ -252,6 +288,10 @@ pub const Network = struct {
                     if (op.synapses == .float64) self.sums = @max(self.sums, layer.out.elements());
                 },
                 .Pool => |pool| self.work +|= pool.work(),
+                .GlobalSum => |accumulator| {
+                    self.work +|= layer.in.elements();
+                    if (accumulator == .float64) self.sums = @max(self.sums, layer.in.channels);
+                },
                 else => self.work +|= layer.in.elements(),
             }
             if (layer.op == .Conv) {

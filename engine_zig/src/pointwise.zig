@@ -41,12 +41,18 @@ fn copy(record: *Record, key: []const u8, count: u32, arena: std.mem.Allocator) 
 }
 
 /// The sum over all positions of each channel, in their order.
-pub fn globalSum(x: []const f32, y: []f32) void {
-    @memset(y, 0);
+pub fn globalSum(comptime A: type, x: []const f32, sums: []A) void {
+    std.debug.assert(x.len % sums.len == 0);
+    @memset(sums, 0);
     var start: usize = 0;
-    while (start < x.len) : (start += y.len) {
-        for (y, x[start..][0..y.len]) |*sum, value| sum.* += value;
+    while (start < x.len) : (start += sums.len) {
+        for (sums, x[start..][0..sums.len]) |*sum, value| sum.* += value;
     }
+}
+
+/// y = max(x, 0); a NaN stays one.
+pub fn relu(x: []const f32, y: []f32) void {
+    for (y, x) |*to, value| to.* = if (value < 0) 0 else value;
 }
 
 /// From memory order to document order, which is what Flatten means.

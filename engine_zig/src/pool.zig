@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const simd = @import("simd.zig");
+const synapses = @import("synapses.zig");
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
@@ -14,6 +15,7 @@ pub const Pool = struct {
     window: Window,
     in: Shape,
     out: Shape,
+    accumulator: synapses.Accumulator,
 
     pub fn read(record: *Record, in: Shape) Refused!Pool {
         const how = try record.choice(How, "how");
@@ -23,6 +25,7 @@ pub const Pool = struct {
             .window = window,
             .in = in,
             .out = try window.out(record, in, in.channels),
+            .accumulator = try synapses.accumulator(record),
         };
     }
 
@@ -33,12 +36,22 @@ pub const Pool = struct {
 
     pub fn run(self: *const Pool, x: []const f32, y: []f32) void {
         switch (self.how) {
-            inline else => |how| pool(how, self, x, y),
+            .max => pool(.max, f32, self, x, y),
+            inline else => |how| switch (self.accumulator) {
+                .float32 => pool(how, f32, self, x, y),
+                .float64 => pool(how, f64, self, x, y),
+            },
         }
     }
 };
 
-fn pool(comptime how: How, self: *const Pool, x: []const f32, y: []f32) void {
+fn pool(
+    comptime how: How,
+    comptime A: type,
+    self: *const Pool,
+    x: []const f32,
+    y: []f32,
+) void {
     const channels = self.in.channels;
     for (0..self.out.height) |row| {
         const rows = self.window.taps(0, @intCast(row), self.in.height);
@@ -50,10 +63,10 @@ fn pool(comptime how: How, self: *const Pool, x: []const f32, y: []f32) void {
             const left = self.window.start(1, @intCast(column));
             const corner = (top * self.in.width + left) * channels;
             var c: u32 = 0;
-            inline for (.{ simd.lanes(f32), 1 }) |width| {
+            inline for (.{ simd.lanes(A), 1 }) |width| {
                 while (c + width <= channels) : (c += width) {
-                    const found = reduce(how, width, self, x, corner + c, rows, columns);
-                    y[to + c ..][0..width].* = found;
+                    const found = reduce(how, A, width, self, x, corner + c, rows, columns);
+                    y[to + c ..][0..width].* = @as(@Vector(width, f32), @floatCast(found));
                 }
             }
         }
@@ -62,29 +75,31 @@ fn pool(comptime how: How, self: *const Pool, x: []const f32, y: []f32) void {
 
 fn reduce(
     comptime how: How,
+    comptime A: type,
     comptime width: u32,
     self: *const Pool,
     x: []const f32,
     corner: i64,
     rows: struct { u32, u32 },
     columns: struct { u32, u32 },
-) @Vector(width, f32) {
-    const V = @Vector(width, f32);
+) @Vector(width, A) {
+    const V = @Vector(width, A);
     const line = @as(i64, self.in.width) * self.in.channels;
-    var found: V = @splat(if (how == .max) -std.math.inf(f32) else 0);
+    var found: V = @splat(if (how == .max) -std.math.inf(A) else 0);
     for (rows[0]..rows[1]) |ky| {
         for (columns[0]..columns[1]) |kx| {
             const down = @as(i64, @intCast(ky)) * line;
             const along = @as(i64, @intCast(kx)) * self.in.channels;
-            const here: V = x[@intCast(corner + down + along)..][0..width].*;
+            const from: @Vector(width, f32) = x[@intCast(corner + down + along)..][0..width].*;
+            const here: V = @floatCast(from);
             if (how == .max) {
                 // A NaN is a maximum, and stays it, as in torch.
-                found = @select(f32, here > found, here, found);
-                found = @select(f32, here != here, here, found);
+                found = @select(A, here > found, here, found);
+                found = @select(A, here != here, here, found);
             } else found += here;
         }
     }
     if (how != .avg) return found;
-    const count: f32 = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
+    const count: A = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
     return found / @as(V, @splat(count));
 }

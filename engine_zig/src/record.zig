@@ -52,6 +52,11 @@ pub const Record = struct {
         return self.values[i];
     }
 
+    /// Whether `key` is there and has been taken.
+    pub fn has(self: *const Record, key: []const u8) bool {
+        return if (self.find(key)) |i| self.taken[i] else false;
+    }
+
     pub fn take(self: *Record, key: []const u8) Refused!msgpack.Value {
         return self.optional(key) orelse self.refuse(.invalid, key, "is missing");
     }
@@ -82,6 +87,17 @@ pub const Record = struct {
             return self.refuse(.invalid, key, "is not a whole number of 0 or more");
         if (n < low or n > high) return self.failure.refuse(
             if (n < low) .invalid else .limit,
+            "{s}: '{s}' is {d}, not within {d} … {d}",
+            .{ self.place, key, n, low, high },
+        );
+        return n;
+    }
+
+    pub fn signed(self: *Record, key: []const u8, low: i64, high: i64) Refused!i64 {
+        const value = try self.take(key);
+        const n = value.signed() orelse return self.refuse(.invalid, key, "is not a whole number");
+        if (n < low or n > high) return self.failure.refuse(
+            .unsupported,
             "{s}: '{s}' is {d}, not within {d} … {d}",
             .{ self.place, key, n, low, high },
         );

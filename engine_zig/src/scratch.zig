@@ -10,8 +10,9 @@ pub const Tensor = struct {
     count: u32,
 };
 
-/// What a layer did: non-zeros that a Conv or Linear read, spikes that a Neuron emitted.
-pub const Tally = struct { inputs: u64 = 0, spikes: u64 = 0 };
+/// What a layer did: non-zeros that a Conv or Linear read and that a Relu put out, spikes that a
+/// Neuron emitted.
+pub const Tally = struct { inputs: u64 = 0, outputs: u64 = 0, spikes: u64 = 0 };
 
 pub const Scratch = struct {
     tensors: []Tensor,

@@ -62,8 +62,8 @@ fn neuron(w: *msgpack.Writer, own: []const u8) void {
     name(w, "charge", "normal");
 }
 
-/// A load request: input [1, 3, 3] – Conv 2×2 to two channels – Neuron – Flatten – Linear to three,
-/// everything one, in `accumulator`.
+/// A load request: input [1, 3, 3] – Conv 2×2 to two channels – Neuron – Flatten – Linear to three –
+/// Relu, everything one, in `accumulator`, put on a grid of 1/16 in the end.
 fn load(message: *Message, accumulator: []const u8) []const u8 {
     const w = message.start();
     w.map(2);
@@ -79,7 +79,7 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
     w.bytes[w.at] = 0xc0;
     w.at += 1;
     w.text("edges");
-    const path = [_][]const u8{ "input", "conv", "neuron", "flat", "linear" };
+    const path = [_][]const u8{ "input", "conv", "neuron", "flat", "linear", "relu" };
     w.array(path.len - 1);
     for (path[0 .. path.len - 1], path[1..]) |from, to| {
         w.array(2);
@@ -87,7 +87,7 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
         w.text(to);
     }
     w.text("layers");
-    w.array(4);
+    w.array(5);
     w.map(8);
     name(w, "type", "Conv");
     name(w, "name", "conv");
@@ -109,6 +109,14 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
     w.bytes[w.at] = 0xc0;
     w.at += 1;
     name(w, "accumulator", accumulator);
+    w.map(3);
+    name(w, "type", "Relu");
+    name(w, "name", "relu");
+    w.text("format");
+    w.map(3);
+    number(w, "bits", 9);
+    number(w, "fraction", 4);
+    name(w, "rounding", "nearest");
     return message.bytes();
 }
 
@@ -151,7 +159,8 @@ test "bias alone makes every neuron fire at every timestep" {
         try testing.expectEqual(5 * 3 * 4, logits.len);
         for (0..5 * 3) |i| {
             const bits = std.mem.readInt(u32, logits[4 * i ..][0..4], .little);
-            try testing.expectEqual(16, @as(f32, @bitCast(bits)));
+            // Sixteen inputs of one: the grid of nine bits ends below.
+            try testing.expectEqual(15.9375, @as(f32, @bitCast(bits)));
         }
         const spikes = field(field(reply, "spikes").?.bytes, "neuron").?.blob().?;
         try testing.expectEqual(5 * 4 * 2, spikes.len);
@@ -159,6 +168,8 @@ test "bias alone makes every neuron fire at every timestep" {
         const counts = field(reply, "counts").?.bytes;
         const inputs = field(field(counts, "linear").?.bytes, "inputs").?.unsigned();
         try testing.expectEqual(5 * 4 * 16, inputs);
+        const outputs = field(field(counts, "relu").?.bytes, "outputs").?.unsigned();
+        try testing.expectEqual(5 * 4 * 3, outputs);
     }
 }
 

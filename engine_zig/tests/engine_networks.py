@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,12 +15,14 @@ from snn_kernel.network import (
     BatchNorm,
     Conv,
     Flatten,
+    Format,
     GlobalSum,
     Layer,
     Linear,
     Network,
     Neuron,
     Pool,
+    Relu,
 )
 
 F = np.float32
@@ -59,11 +62,12 @@ def connect(layer: Linear, x: Any) -> Any:
 
 def pool(layer: Pool, x: Any) -> Any:
     fill = -math.inf if layer.how == "max" else 0
+    kind = np.dtype(layer.accumulator).type
     seen = [s for _, s in windows(x, layer.size, layer.stride, layer.padding, fill)]
-    y = seen[0].copy()
+    y = seen[0].astype(kind)
     for s in seen[1:]:
-        y = np.maximum(y, s) if layer.how == "max" else y + s
-    return y / F(math.prod(layer.size)) if layer.how == "avg" else y
+        y = np.maximum(y, s) if layer.how == "max" else y + s.astype(kind)
+    return (y / kind(math.prod(layer.size)) if layer.how == "avg" else y).astype(F)
 
 
 def charged(layer: Neuron, v: Any, x: Any) -> Any:
@@ -76,6 +80,29 @@ def charged(layer: Neuron, v: Any, x: Any) -> Any:
     return (F(layer.decay) * v + F(layer.gain) * x) + F(layer.bias)
 
 
+def stateless(layer: Layer, x: list[Any]) -> Any:
+    """What any layer but a Neuron puts out, grid aside."""
+    match layer:
+        case Conv():
+            return convolve(layer, x[0])
+        case Linear():
+            return connect(layer, x[0])
+        case Pool():
+            return pool(layer, x[0])
+        case GlobalSum():
+            return x[0].reshape(len(x[0]), -1).sum(axis=1, dtype=layer.accumulator).astype(F)
+        case BatchNorm():
+            axes = (-1, *(1,) * (x[0].ndim - 1))
+            return layer.scale.reshape(axes) * x[0] + layer.shift.reshape(axes)
+        case Flatten():
+            return x[0].reshape(-1)
+        case Add():
+            return functools.reduce(np.add, x)
+        case Relu():
+            return np.maximum(x[0], F(0))
+    raise TypeError(layer)
+
+
 def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
     """Logits [K] and spikes {layer: bool [T, neurons]} of one sample, in float32."""
     potentials = {n.name: np.full(network.shapes[n.name], n.start, F) for n in network.only(Neuron)}
@@ -85,31 +112,17 @@ def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
         values = {INPUT: sample[t] if network.mode == "sequence" else sample}
         for layer in network.layers:
             x = [values[name] for name in network.inputs(layer.name)]
-            match layer:
-                case Conv():
-                    y = convolve(layer, x[0])
-                case Linear():
-                    y = connect(layer, x[0])
-                case Pool():
-                    y = pool(layer, x[0])
-                case GlobalSum():
-                    y = x[0].reshape(len(x[0]), -1).sum(axis=1, dtype=F)
-                case BatchNorm():
-                    axes = (-1, *(1,) * (x[0].ndim - 1))
-                    y = layer.scale.reshape(axes) * x[0] + layer.shift.reshape(axes)
-                case Flatten():
-                    y = x[0].reshape(-1)
-                case Add():
-                    y = x[0]
-                    for other in x[1:]:
-                        y = y + other
-                case Neuron(name=name):
-                    u = charged(layer, potentials[name], x[0])
-                    fired = u >= F(layer.threshold)
-                    after = u - F(layer.threshold) if layer.reset == "subtract" else F(layer.value)
-                    potentials[name] = np.where(fired, after, u)
-                    spikes[name].append(fired.reshape(-1))
-                    y = np.where(fired, F(layer.payload), F(0))
+            if isinstance(layer, Neuron):
+                u = charged(layer, potentials[layer.name], x[0])
+                fired = u >= F(layer.threshold)
+                after = u - F(layer.threshold) if layer.reset == "subtract" else F(layer.value)
+                potentials[layer.name] = np.where(fired, after, u)
+                spikes[layer.name].append(fired.reshape(-1))
+                y = np.where(fired, F(layer.payload), F(0))
+            else:
+                y = stateless(layer, x)
+            if getattr(layer, "format", None) is not None:
+                y = layer.format.apply(y)
             assert y.dtype == F, layer
             values[layer.name] = y
         total = y.reshape(-1) if total is None else total + y.reshape(-1)
@@ -147,9 +160,25 @@ class Draft:
         return tuple(self.draw(st.integers(low, high)) for _ in self.shape[1:])
 
     def synapses(self, fan_in: int) -> str:
-        """The accumulator for a layer of weights of 7 bits; the bits of its sums are set."""
-        self.bits += 8 + fan_in.bit_length()
+        """The accumulator for a layer of weights of 7 bits."""
+        return self.accumulator(8 + fan_in.bit_length())
+
+    def accumulator(self, bits: int) -> str:
+        """The accumulator for sums that take `bits` more than their terms."""
+        assert self.bits is not None
+        self.bits += bits
         return "float64" if self.bits > 24 or self.draw(st.booleans()) else "float32"
+
+    def format(self) -> Format | None:
+        """A grid, or none; the bits of what is put on it are set."""
+        if self.draw(st.booleans()):
+            return None
+        bits, fraction = self.draw(st.integers(4, 12)), self.draw(st.integers(2, 11))
+        self.bits = max(bits, fraction + 1)
+        return Format(bits, fraction, self.draw(st.sampled_from(["nearest", "floor", "ceil"])))
+
+    def relu(self) -> None:
+        self.add(Relu(self.name("relu"), self.format()))
 
     def conv(self) -> None:
         channels = self.shape[0]
@@ -173,11 +202,11 @@ class Draft:
         how = self.draw(st.sampled_from(["max", "avg", "sum"]))
         size = tuple(min(k, n) for k, n in zip(self.small(1, 3), self.shape[1:], strict=True))
         padding = tuple(k // 2 * self.draw(st.integers(0, 1)) for k in size)
-        self.add(Pool(self.name("pool"), how, size, self.small(1, 3), padding))
+        sizes = (size, self.small(1, 3), padding)
+        kind = "float32" if how == "max" else self.accumulator(4)
         if how == "avg" and math.prod(size) not in (1, 2, 4):
             self.bits = None
-        elif how != "max":
-            self.bits += 4
+        self.add(Pool(self.name("pool"), how, *sizes, kind, self.format()))
 
     def norm(self) -> None:
         c = self.shape[0]
@@ -209,8 +238,8 @@ class Draft:
         """A population beside the way, added to what it comes from."""
         source, bits = self.last, self.bits
         self.neuron()
-        self.add(Add(self.name("add")), source, self.last)
         self.bits = bits + 2 if bits is not None and bits + 2 <= 24 else None
+        self.add(Add(self.name("add"), self.format()), source, self.last)
 
 
 @st.composite
@@ -220,19 +249,22 @@ def networks(draw: Any) -> Network:
     shape = (draw(st.integers(1, 6)), *(draw(st.integers(2, 7)) for _ in range(axes)))
     draft = Draft(draw, shape)
     for _ in range(draw(st.integers(1, 6))):
-        steps = [draft.neuron, draft.residual]
+        steps = [draft.neuron, draft.residual, draft.relu]
         if draft.bits is not None:
             steps += [draft.norm]
             if draft.bits + 20 <= 53:
                 steps += [draft.linear] if len(draft.shape) == 1 else [draft.conv, draft.conv]
-            if len(draft.shape) > 1 and draft.bits + 4 <= 24:
+            if len(draft.shape) > 1 and draft.bits + 4 <= 53:
                 steps += [draft.pool]
         draw(st.sampled_from(steps))()
-        if draft.bits is not None and draft.bits > 24:
+        if draft.bits is not None and draft.bits > 40:
             draft.neuron()
     if len(draft.shape) > 1 and draw(st.booleans()):
-        total = draw(st.booleans()) and draft.bits is not None and draft.bits + 6 <= 24
-        draft.add(GlobalSum(draft.name("sum")) if total else Flatten(draft.name("flatten")))
+        if draw(st.booleans()) and draft.bits is not None:
+            kind = draft.accumulator(6)
+            draft.add(GlobalSum(draft.name("sum"), kind, draft.format()))
+        else:
+            draft.add(Flatten(draft.name("flatten")))
     return Network(
         tuple(draft.layers),
         tuple(draft.edges),

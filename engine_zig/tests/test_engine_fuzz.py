@@ -23,6 +23,7 @@ from snn_kernel.network import (
     Network,
     Neuron,
     Pool,
+    Relu,
 )
 
 CODES = {"malformed", "invalid", "unsupported", "limit", "state", "frames", "memory"}
@@ -37,12 +38,13 @@ def rich() -> Network:
         BatchNorm("b", vector, vector),
         Neuron("n", 1.0),
         Pool("p", "max", (2, 2), (1, 1), (1, 1)),
-        Pool("q", "avg", (2, 2), (1, 1), (0, 0)),
+        Pool("q", "avg", (2, 2), (1, 1), (0, 0), "float64", Format(25, 20)),
         Add("a"),
         Flatten("f"),
         Linear("l", np.ones((3, 32), np.float32), None),
+        Relu("r", Format(12, -3, "floor")),
     )
-    names = ("input", "c", "b", "n", "p", "q", "a", "f", "l")
+    names = ("input", "c", "b", "n", "p", "q", "a", "f", "l", "r")
     edges = [*itertools.pairwise(names), ("n", "a")]
     return Network(layers, tuple(edges), (1, 4, 4), 2, "static", Format(8, 4))
 
@@ -176,6 +178,10 @@ def replaced(**fields):
     return {**msgpack.unpackb(rich().pack()), **fields}
 
 
+def grid(**changes) -> dict:
+    return {"bits": 9, "fraction": 4, "rounding": "nearest"} | changes
+
+
 def layer(index, **fields):
     """The rich document with fields of one layer replaced."""
     document = replaced()
@@ -219,6 +225,21 @@ def array(*shape, value=1.0):
         (layer(2, threshold=1e300), "invalid", "'threshold' is not a finite float32"),
         (layer(2, tau=0.0), "invalid", "layer 'n': 'tau' is zero"),
         (layer(2, charge="qif"), "unsupported", "known: normal, lif, lif_undecayed"),
+        (layer(4, accumulator="int64"), "unsupported", "layer 'q': 'accumulator' is an integer"),
+        (layer(4, accumulator="double"), "invalid", "'accumulator' is not float32, float64"),
+        (layer(4, format=4), "malformed", "layer 'q': 'format': expected a map"),
+        (layer(8, format=grid(bits=26)), "unsupported", "'bits' is 26, not within 2 … 25"),
+        (layer(8, format=grid(bits="9")), "invalid", "'bits' is not a whole number"),
+        (layer(8, format=grid(fraction=4.0)), "invalid", "'fraction' is not a whole number"),
+        (layer(8, format=grid(fraction=-104)), "unsupported", "'fraction' is -104, not within"),
+        (layer(8, format=grid(rounding="up")), "unsupported", "known: nearest, floor, ceil"),
+        (layer(8, format=grid(more=1)), "invalid", "layer 'r': 'format': 'more' is not a known"),
+        (layer(6, format=grid()), "unsupported", "layer 'f': 'format' is that of a quantised"),
+        (layer(0, weight_format=grid()), "unsupported", "layer 'c': 'weight_format' is that of"),
+        (layer(3, input_formats=[grid()]), "unsupported", "layer 'p': 'input_formats' is that of"),
+        (layer(3, input_formats=4), "invalid", "layer 'p': 'input_formats' is not a list"),
+        (layer(2, leak=0.5), "unsupported", "layer 'n': 'leak' is that of a quantised layer"),
+        (layer(1, accumulator="int32"), "unsupported", "layer 'b': 'accumulator' is that of"),
         (layer(7, weight=array(3, 31)), "invalid", "a weight of 3 × 31 does not fit input [32]"),
     ],
 )
@@ -244,7 +265,7 @@ def test_states(handle):
 
 def test_sizes_that_overflow_are_not_taken_for_small_ones(handle):
     """2^20 samples of 2^16 timesteps of 2^26 inputs of 4 bytes are 2^64 bytes, not none."""
-    layers = ({"type": "GlobalSum", "name": "g"},)
+    layers = ({"type": "GlobalSum", "name": "g", "accumulator": "float32", "format": None},)
     large = replaced(layers=layers, edges=[["input", "g"]], timesteps=2**16, mode="sequence")
     large["input_shape"] = [1, 2**13, 2**12]
     assert ask(handle, {"op": "load", "network": large})["frame_bytes"] == 2**43

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_engine import Engine, EngineError
-from snn_kernel.network import Conv, Linear, Network, Neuron
+from snn_kernel.network import Conv, Format, GlobalSum, Linear, Network, Neuron, Pool, Relu
 
 
 def levels():
@@ -40,6 +40,8 @@ def test_logits_spikes_and_counts_are_the_references(cpu, network, seed):
             np.testing.assert_array_equal(run.spikes[name][i], np.packbits(expected, axis=1))
             counts[name] += int(expected.sum())
     assert counts == {n: run.counts[n]["spikes"] for n in counts}
+    relus = {layer.name for layer in network.only(Relu)}
+    assert relus == {n for n, c in run.counts.items() if "outputs" in c}
 
 
 @given(
@@ -66,6 +68,38 @@ def test_potentials_are_exact_to_the_last_bit(charge, tau, rest, seed):
         with Engine.load(Network((layer,), (("input", "n"),), (21,), 6, "sequence")) as engine:
             run = engine.run(x, spikes=True)
         assert np.unpackbits(run.spikes["n"][0], axis=1)[:, chosen].sum() == spikes
+
+
+@given(
+    st.integers(2, 25),
+    st.integers(-103, 149),
+    st.sampled_from(["nearest", "floor", "ceil"]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=200, deadline=None)
+def test_grids_are_those_of_the_document(bits, fraction, rounding, seed):
+    """Around the grid's unit and its reach, halves among them, and anywhere."""
+    rng = np.random.default_rng(seed)
+    units = np.concatenate([rng.integers(-9, 9, 20) / 2, rng.normal(0, 2.0**bits, 20)])
+    with np.errstate(over="ignore"):
+        x = np.ldexp(units, -fraction).astype(np.float32)
+    x = np.concatenate([x, rng.standard_normal(9), [np.nan]]).astype(np.float32)[None]
+    layer = Relu("r", Format(bits, fraction, rounding))
+    with Engine.load(Network((layer,), (("input", "r"),), x.shape[1:], 1)) as engine:
+        run = engine.run(x)
+    expected = layer.format.apply(np.maximum(x, np.float32(0)))
+    np.testing.assert_array_equal(run.logits, expected)
+    assert run.counts["r"]["outputs"] == np.count_nonzero(expected)
+
+
+@pytest.mark.parametrize("how", ["avg", "sum"])
+def test_sums_beyond_float32_are_exact_in_float64(how):
+    """1 + 2^-30 - 1: float32 has no room for the middle one."""
+    x = np.array([[[1, 2.0**-30, -1, 2.0**-30]]], np.float32)
+    for layer in (Pool("p", how, (4,), (4,), (0,), "float64"), GlobalSum("g", "float64")):
+        with Engine.load(Network((layer,), (("input", layer.name),), (1, 4), 1)) as engine:
+            (logit,) = engine.run(x).logits.ravel()
+        assert logit == 2.0**-29 / (4 if how == "avg" and layer.name == "p" else 1)
 
 
 @given(network=networks(), seed=st.integers(0, 2**32))

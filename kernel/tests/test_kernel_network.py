@@ -25,6 +25,7 @@ from snn_kernel.network import (
     NetworkError,
     Neuron,
     Pool,
+    Relu,
 )
 
 f32 = np.float32
@@ -83,6 +84,29 @@ neurons = st.builds(
     charge=st.sampled_from(["normal", "lif", "lif_undecayed"]),
     tau=finite,
 )
+
+
+formats = st.none() | st.builds(
+    Format,
+    bits=st.integers(2, 25),
+    fraction=st.integers(-20, 60),
+    rounding=st.sampled_from(["nearest", "floor", "ceil"]),
+)
+accumulators = st.sampled_from(["float32", "float64", "int32", "int64"])
+
+
+@given(formats, formats, formats, formats, accumulators, st.sampled_from(["max", "avg", "sum"]))
+def test_round_trip_of_formal_layers(a: Any, b: Any, c: Any, d: Any, kind: Any, how: Any) -> None:
+    layers = (
+        Relu("r", a),
+        Pool("p", how, (2,), (1,), (1,), kind, b),
+        Add("a", c),
+        GlobalSum("g", kind, d),
+    )
+    edges = ((INPUT, "r"), ("r", "p"), ("p", "a"), ("p", "a"), ("a", "g"))
+    network = Network(layers, edges, (2, 5), 1)
+    assert Network.unpack(network.pack()) == network
+    assert network.shapes == {INPUT: (2, 5), "r": (2, 5), "p": (2, 6), "a": (2, 6), "g": (2,)}
 
 
 @given(neurons, st.integers(1, 5), st.integers(1, 5), st.sampled_from(["f4", "i1", "i4", "f8"]))
@@ -149,6 +173,9 @@ def tampered(change: Any) -> bytes:
         (tampered(lambda d: d["layers"][0]["weight"].update(shape=[-72, -1])), "weight"),
         (tampered(lambda d: d["layers"][0].update(stride=[0, 1])), "'c1' does not fit"),
         (tampered(lambda d: d["edges"].append([1, 2])), "edges"),
+        (tampered(lambda d: d["layers"][5].update(format={"bits": 9})), "layers[5]"),
+        (tampered(lambda d: d["layers"][5].update(format=[9, 4])), "layers[5]"),
+        (tampered(lambda d: d["layers"][5].update(accumulator="float16")), "layers[5]"),
     ],
 )
 def test_refused(data: bytes, message: str) -> None:

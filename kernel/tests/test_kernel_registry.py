@@ -84,6 +84,51 @@ def test_a_kind_offered_twice_names_both_and_can_be_chosen(experiment: Path, ins
     assert plan(read(experiment, ["bench.without=['rival']"])).dataset.config == Points()
 
 
+@frozen
+class Library:
+    """A catalogue of one preprocessing."""
+
+    def kinds(self, slot: str) -> Any:
+        return {"Moved": Kind("Moved", Shift)} if slot == "preprocessing" else {}
+
+
+def test_a_catalogue_is_asked_for_what_nobody_lists(install: Any) -> None:
+    library = plugin(catalogue=[Kind("Library", Library)])
+    install(Entry("shelf", library, "3.1"), Entry("toy", TOY))
+    registry = Registry.discover()
+    offer = registry.find("preprocessing", "Moved")
+    assert (str(offer), offer.kind.config) == ("preprocessing 'Moved' from shelf 3.1", Shift)
+    assert configure("preprocessing", "Moved", {"by": 2}) == Shift(2.0)
+    assert registry.find("preprocessing", "Shift").plugin == "toy"
+    with pytest.raises(ConfigError, match="unknown dataset 'Moved'"):
+        registry.find("dataset", "Moved")
+    with pytest.raises(ConfigError, match=r"'Movd' \(did you mean 'Moved'\?\)"):
+        registry.find("preprocessing", "Movd")
+    with pytest.raises(ConfigError, match="unknown preprocessing 'Moved'"):
+        registry.without(["shelf"]).find("preprocessing", "Moved")
+
+
+def test_listed_kinds_come_before_catalogued_ones(install: Any) -> None:
+    listed = plugin(preprocessing=[Kind("Moved", Points)])
+    library = plugin(catalogue=[Kind("Library", Library)])
+    install(Entry("shelf", library), Entry("listed", listed))
+    assert Registry.discover().find("preprocessing", "Moved").plugin == "listed"
+
+
+def test_two_catalogues_with_one_name_are_both_named(install: Any) -> None:
+    library = plugin(catalogue=[Kind("Library", Library)])
+    install(Entry("rival", library), Entry("shelf", library))
+    with pytest.raises(ConfigError, match=r"'Moved' is offered by rival and shelf \(choose with"):
+        Registry.discover().find("preprocessing", "Moved")
+
+
+def test_a_catalogue_that_lacks_its_library_is_empty(install: Any) -> None:
+    library = plugin(catalogue=[Kind("Library", Library, needs=("no_such_module",))])
+    install(Entry("shelf", library), Entry("toy", TOY))
+    with pytest.raises(ConfigError, match="unknown preprocessing 'Moved'"):
+        Registry.discover().find("preprocessing", "Moved")
+
+
 def test_missing_modules_are_named_with_their_mend(experiment: Path, install: Any) -> None:
     needy = plugin(dataset=[Kind("Points", Points, needs=("json", "no_such_module:no-such-dist"))])
     install(Entry("needy", needy), Entry("toy", TOY))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from snn_kernel import Prediction, write_atomic
+from snn_kernel import Prediction, RunError, write_atomic
 from snn_kernel.record import sweep
 from snn_kernel.results import agree
+from snnk import ledger
 from snnk.command import main
-from toys import LISTENED
+from toys import LISTENED, Count
 
 
 def run(experiment: Path, *arguments: str) -> tuple[int, Path]:
@@ -132,7 +135,7 @@ def test_load_takes_the_newest_weights(
     assert run(experiment, "model.0.load=true")[0] == 2
     assert "no earlier run" in capsys.readouterr().err
     first = results(experiment)
-    loaded = results(experiment, "model.0.load=true", "bench.seed=77")
+    loaded = results(experiment, "model.0.load=true", "model.0.epochs=0", "bench.seed=77")
     weights = [Path(r[0]["files"]["weights"]).read_bytes() for r in (first, loaded)]
     assert weights[0] == weights[1]
 
@@ -163,6 +166,89 @@ def test_ledger(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = capsys.readouterr().out.splitlines()
     assert "done" in first
     assert "failed (RunError)" in second
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that makes the next runs fail after training, or mends them."""
+    kept = Count.apply
+
+    def fail(*_: Any) -> None:
+        raise RunError("struck by lightning")
+
+    return lambda broken: monkeypatch.setattr(Count, "apply", fail if broken else kept)
+
+
+def folders(out: Path) -> list[str]:
+    return sorted(p.name for p in (out / "toy").iterdir())
+
+
+def test_resume_goes_on_in_the_folder_of_the_interrupted_run(
+    experiment: Path, broken: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken(True)
+    assert run(experiment)[0] == 2
+    assert run(experiment, "model.0.epochs=3")[0] == 2  # interrupted as well, but another run
+    broken(False)
+    out = experiment.parent / "out"
+    left = folders(out)
+    capsys.readouterr()
+    (made,) = results(experiment, "--resume")
+    assert "nothing to resume" not in capsys.readouterr().err
+    assert folders(out) == left
+    assert Path(made["files"]["weights"]).is_file()
+    assert run(experiment, "--resume")[0] == 0  # it ended well: nothing is left of it to go on with
+    assert "warning: nothing to resume" in capsys.readouterr().err
+    assert len(folders(out)) == 3
+
+
+def test_resume_leaves_alone_what_is_under_way_or_made_by_other_versions(
+    experiment: Path, broken: Any
+) -> None:
+    broken(True)
+    _, out = run(experiment)
+    broken(False)
+    (left,) = (out / "toy").iterdir()
+    with ledger.entry(out, "toy", left):  # by this very process, which lives
+        assert ledger.interrupted(out, "toy") == []
+        assert run(experiment, "--resume")[0] == 0
+        assert len(folders(out)) == 2
+    lock = left / "lock.json"
+    lock.write_text(lock.read_text().replace('"snn-kernel": "', '"snn-kernel": "9.'))
+    assert run(experiment, "--resume")[0] == 0
+    assert len(folders(out)) == 3
+
+
+def test_a_killed_run_counts_as_interrupted_and_an_old_ledger_is_read(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    with closing(sqlite3.connect(tmp_path / "runs.sqlite")) as old, old:
+        old.execute(
+            "CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT, folder TEXT, started TEXT, "
+            "status TEXT, results TEXT)"
+        )
+        old.execute("INSERT INTO runs (name, folder, status) VALUES ('toy', 'old', 'running')")
+    with closing(ledger.connect(tmp_path)) as database:
+        insert = "INSERT INTO runs (name, folder, status, pid) VALUES ('toy', ?, 'running', ?)"
+        database.execute(insert, ("killed", dead.pid))
+        database.execute(insert, ("alive", os.getpid()))
+    assert ledger.interrupted(tmp_path, "toy") == [Path("killed"), Path("old")]
+    assert ledger.interrupted(tmp_path, "other") == []
+
+
+def test_load_takes_the_weights_of_an_earlier_run_not_its_own(
+    experiment: Path, broken: Any
+) -> None:
+    results(experiment)
+    load = ("model.0.load=true", "model.0.epochs=1")
+    whole = Path(results(experiment, *load)[0]["files"]["weights"]).read_bytes()
+    other = experiment.parent / "other"
+    results(experiment, f"--out={other}")
+    broken(True)
+    assert main(["run", str(experiment), f"--out={other}", *load]) == 2
+    broken(False)
+    resumed = results(experiment, f"--out={other}", *load, "--resume")
+    assert Path(resumed[0]["files"]["weights"]).read_bytes() == whole
 
 
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt, SystemExit])

@@ -96,6 +96,7 @@ class ToySession:
         history = tuple(
             Epoch(i + 1, 0.1, {"train_loss": 1 / (i + 1)}) for i in range(training.epochs)
         )
+        model["a"] = model["a"] + np.float32(training.epochs / 8)
         changes = [a.apply(0.0, 0, None, None)[0] for a in training.augmentations]
         counts = {"parameters": 9, "augmentation": sum(changes)}
         measures = tuple(Measure(n, v, "", "counted", "run", "model") for n, v in counts.items())

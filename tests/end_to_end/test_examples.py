@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SNNK_SHARED", ROOT.parent / "shared"))
@@ -24,11 +26,15 @@ def snnk(*arguments: str, timeout: float = 500) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def run(out: Path, *arguments: str) -> Any:
+def runs(out: Path, *arguments: str) -> Any:
     path = out / "results.json"
     done = snnk("run", *arguments, "--out", str(out), "--json", str(path))
     assert done.returncode == 0, done.stderr
-    (only,) = json.loads(path.read_text())["runs"]
+    return json.loads(path.read_text())["runs"]
+
+
+def run(out: Path, *arguments: str) -> Any:
+    (only,) = runs(out, *arguments)
     return only
 
 
@@ -64,6 +70,16 @@ def test_digits_reaches_its_accuracy_and_every_spike_agrees(digits: Any) -> None
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", report)
 
 
+@pytest.mark.parametrize(("name", "models"), [("digits_smlp", 3), ("digits_sresnet", 1)])
+def test_other_models_reach_theirs(name: str, models: int, tmp_path: Path) -> None:
+    made = runs(tmp_path, str(ROOT / "examples" / f"{name}.toml"))
+    assert len(made) == models
+    for result in made:
+        assert accuracy(result, "test") >= 0.95
+        assert accuracy(result, "ZigEngine") == accuracy(result, "test")
+        assert result["agreement"]["differing"] == 0
+
+
 def test_one_seed_gives_one_result(tmp_path: Path) -> None:
     short = (str(ROOT / "examples" / "digits.toml"), "model.0.epochs=2")
     first, second = run(tmp_path, *short), run(tmp_path, *short)
@@ -95,11 +111,51 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path: Path, sent: in
         rest = process.stderr.read()
     assert "Traceback" not in rest
     assert process.returncode == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+    read = {
+        ".json": lambda path: json.loads(path.read_text()),
+        ".pt": lambda path: torch.load(path, weights_only=True)["history"],
+        ".safetensors": safetensors.torch.load_file,
+    }
     for path in (p for p in tmp_path.rglob("*") if p.is_file() and "sqlite" not in p.name):
-        assert path.suffix == ".json", path
-        json.loads(path.read_text())
+        assert path.suffix == ".json" or path.parents[1].name == "checkpoints", path
+        assert read[path.suffix](path)
     run(tmp_path, file, "model.0.epochs=1")
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    short = (str(ROOT / "examples" / "digits.toml"), "model.0.epochs=6")
+    command = [sys.executable, "-m", "snnk", "run", *short, "--out", str(tmp_path / "cut")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not (kept := list(tmp_path.rglob("state.pt"))):
+            time.sleep(0.01)
+            assert process.poll() is None
+        first = kept[0].stat().st_mtime_ns
+        while kept[0].stat().st_mtime_ns == first:  # a second epoch is past
+            time.sleep(0.01)
+        process.kill()
+    assert not list(tmp_path.rglob("weights.safetensors"))
+    resumed = run(tmp_path / "cut", *short, "--resume")
+    assert len(list((tmp_path / "cut" / "digits").iterdir())) == 1
+    whole = run(tmp_path / "whole", *short)
+    assert digest(resumed["files"]["weights"]) == digest(whole["files"]["weights"])
+    kept_measures = [[m for m in r["measures"] if m["how"] != "measured"] for r in (resumed, whole)]
+    assert kept_measures[0] == kept_measures[1]
+    columns = [Path(r["files"]["history"]).read_text().splitlines() for r in (resumed, whole)]
+    without_seconds = [[re.sub(r"^(\d+),[^,]*", r"\1", row) for row in rows] for rows in columns]
+    assert without_seconds[0] == without_seconds[1]
+
+
+def test_step_modes_give_one_answer(tmp_path: Path) -> None:
+    file = str(ROOT / "examples" / "digits.toml")
+    made = []
+    for kind, mode in (("SpikingJelly", "s"), ("SpikingJellyMultiStep", "m")):
+        changes = (f"learningframework.kind={kind}", "model.0.epochs=2")
+        more = (f"model.0.params.neuron.params.step_mode={mode}", "model.0.params.batch_norm=true")
+        made.append(run(tmp_path / mode, file, *changes, *more))
+    assert accuracy(made[0], "test") == accuracy(made[1], "test")
+    assert digest(made[0]["files"]["weights"]) == digest(made[1]["files"]["weights"])
+    assert [r["agreement"]["differing"] for r in made] == [0, 0]
 
 
 def test_mnist_on_real_files_for_a_few_samples(tmp_path: Path) -> None:

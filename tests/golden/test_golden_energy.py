@@ -1,5 +1,8 @@
 """Energy and operation counts against the recorded ones.
 
+Networks and activity are built from the record; formal models also go the whole way, from their
+recorded parameters and weights through lowering to the same rows.
+
 Every field of every row of every recorded model is compared. Where the record is known to be wrong,
 the value that it should have is worked out from the record itself and compared instead; which
 fields these are follows from what the layer is, and each test prints how many there were.
@@ -17,7 +20,18 @@ import pytest
 from snn_energy.counter import OperationCounter
 from snn_energy.elementary import Costs
 from snn_energy.metric import EnergyEstimationMetric, OperationEstimation
-from snn_kernel import Activity, Context, Processed, Tally, Trained
+from snn_kernel import (
+    Activity,
+    Context,
+    Processed,
+    Samples,
+    Shapes,
+    Splits,
+    Table,
+    Tally,
+    Trained,
+    Training,
+)
 from snn_kernel.network import (
     Add,
     BatchNorm,
@@ -33,6 +47,8 @@ from snn_kernel.network import (
 SHARED = os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared")
 GOLDEN = Path(os.environ.get("SNNK_GOLDEN", Path(SHARED) / "golden"))
 MODELS = sorted(p for p in GOLDEN.glob("energy_*.json") if p.stem != "energy_elementary")
+
+FORMAL = [p for p in MODELS if json.loads(p.read_text())["framework"] == "PyTorch"]
 
 pytestmark = pytest.mark.skipif(not MODELS, reason=f"no energy records in {GOLDEN}")
 
@@ -312,5 +328,94 @@ def test_models(path, tmp_path, monkeypatch):
     (table,) = OperationCounter().apply(record.processed, None, None, context).tables
     free = Costs(8, "old", 0, 0)
     compare(record, record.json["operations"], table, costs=free, fifo=0, seen=seen)
+    print(path.stem, *(f"{n:6} {what}" for what, n in sorted(seen.items())), sep="\n  ")
+    assert seen["equal"] > 0
+
+
+def formal(path):
+    """The recorded formal model: our own, with its recorded weights, lowered and counted."""
+    torch = pytest.importorskip("torch", reason="lowers torch modules")
+    pytest.importorskip("spikingjelly", reason="lowers with the framework of SpikingJelly")
+    from snn_framework_spikingjelly.framework import PyTorch
+    from snn_models.plugin import snnk_models
+
+    record = json.loads(path.read_text())
+    kind = next(k.config for k in snnk_models() if k.name == record["cls"])
+    args = {k: tuple(v) if isinstance(v, list) else v for k, v in record["args"].items()}
+    session = PyTorch(enable_progress_bar=False).open(Context(0, Path()))
+    model = kind(**args).build(Shapes((9, 9, 9), (9,)), session)
+    with np.load(path.with_suffix(".npz")) as file:
+        state = {k.removeprefix("sd__"): torch.from_numpy(file[k]) for k in file if "sd__" in k}
+        x, classes = file["x"], file["y"].shape[1]
+    assert list(model.state_dict()) == list(state)
+    model.load_state_dict(state, strict=True)
+    x = np.repeat(x, classes, axis=0)  # a training set has samples of every class
+    samples = Samples(x, np.arange(len(x)) % classes, {3: "NLC", 4: "NHWC"}[x.ndim])
+    trained = session.train(model, Splits(samples, None, samples, classes), Training(0, 4))
+    network, activity = session.lower(model), session.activity(model, samples)
+    return Processed(path.stem, model, trained, network=network, activity=activity)
+
+
+def contracted(edges, gone):
+    """Edges without the layers `gone`: what they feed is fed by what feeds them."""
+    through, kept = {}, []
+    for a, b in edges:
+        if b in gone:
+            through[b] = through.get(a, a)
+        else:
+            kept.append((through.get(a, a), b))
+    return kept
+
+
+def with_biases(rows, layers, costs):
+    """Recorded energies as they are where a batch norm is folded and so has become a bias."""
+    rows = {row["name"]: dict(row) for row in rows}
+    for lay in layers:
+        reads = math.prod(lay["output_shape"][0]) * costs.access(lay["output_shape"][0][-1])
+        for row in (rows[lay["name"]], rows["Total"]):
+            for column in ("mem_bias", "mem_total", "total"):
+                row[column] += reads
+    return list(rows.values())
+
+
+def renamed(table):
+    rows = tuple((row[0].replace(".", "_"), *row[1:]) for row in table.rows)
+    return Table(table.name, table.columns, rows, table.unit, table.source)
+
+
+@pytest.mark.parametrize("path", FORMAL, ids=lambda p: p.stem.removeprefix("energy_"))
+def test_formal_models_all_the_way(path, tmp_path):
+    record, processed, seen = Record(path), formal(path), Counter()
+    _, *recorded = record.json["layers"]
+    norms = {lay["name"]: lay["innodes"] for lay in recorded if "BatchNorm" in lay["type"]}
+    folded = [lay for lay in recorded if [lay["name"]] in norms.values()]
+    edges = [(a, lay["name"]) for lay in recorded for a in lay["innodes"]]
+    network = processed.network
+    ours = [(a.replace(".", "_"), b.replace(".", "_")) for a, b in network.edges]
+    assert ours == contracted(edges, norms)
+    layers = {layer.name.replace(".", "_"): layer for layer in network.layers}
+    for lay in recorded:
+        if lay["name"] not in norms:
+            layer = layers[lay["name"]]
+            channels, *space = network.shapes[layer.name]
+            assert [1, *space, channels] == lay["output_shape"][0]
+            if isinstance(layer, Conv | Linear):
+                assert layer.weight.size == lay["weights_count"]
+                lay["use_bias"] = lay["use_bias"] or lay in folded
+    context = Context(0, tmp_path)
+    for setting in record.json["energy"]:
+        metric = metric_of(setting)
+        if metric is None or not near(metric.costs.add_pj, setting["e_add"]):
+            seen["settings left to test_models: other elementary costs"] += 1
+            continue
+        costs, rows = metric.costs, with_biases(setting["layers"], folded, metric.costs)
+        single = "quadratic" in (setting["op_estimation_type"] or {}).values()
+        options = {"costs": costs, "fifo": metric.fifo_size, "seen": seen}
+        (table,) = metric.apply(processed, None, None, context).tables
+        compare(record, rows, renamed(table), tolerance=SINGLE if single else 1e-9, **options)
+        seen["energies with a folded batch norm as a bias"] += len(folded)
+    (table,) = OperationCounter().apply(processed, None, None, context).tables
+    free = Costs(8, "old", 0, 0)
+    compare(record, record.json["operations"], renamed(table), costs=free, fifo=0, seen=seen)
     print(path.stem, *(f"{n:6} {what}" for what, n in sorted(seen.items())), sep="\n  ")
     assert seen["equal"] > 0

@@ -40,6 +40,7 @@ __all__ = [
     "Table", "Tally", "Trained", "Training", "cache", "chosen", "configure", "hookimpl",
     "write_atomic",
 ]
+_ROOMS = ("errors", "hookspecs", "kinds", "config", "record", "network", "results", "signals")
 # fmt: on
 
 
@@ -47,16 +48,7 @@ def __getattr__(name: str) -> Any:
     if name == "NetworkError":
         return import_module("snn_network").NetworkError
     if name in __all__:
-        for room in (
-            "errors",
-            "hookspecs",
-            "kinds",
-            "config",
-            "record",
-            "network",
-            "results",
-            "signals",
-        ):
+        for room in _ROOMS:
             module = import_module(f"snn_kernel.{room}")
             if hasattr(module, name):
                 return getattr(module, name)

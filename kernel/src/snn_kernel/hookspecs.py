@@ -80,6 +80,11 @@ def snnk_launchers() -> Iterable[Kind]:
 
 
 @hookspec
+def snnk_catalogues() -> Iterable[Kind]:
+    """`kinds(slot) -> Mapping[str, Kind]`: a library's kinds by name, each made when looked up."""
+
+
+@hookspec
 def snnk_run_planned(plan: Plan) -> None:
     """A plan has been checked and is about to be carried out."""
 

@@ -9,7 +9,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,8 @@ from snn_kernel.errors import RunError
 if TYPE_CHECKING:
     from snn_kernel.plan import Plan
     from snn_kernel.results import ModelReport
+
+LOCK = "lock.json"
 
 
 def write_atomic(path: Path, data: bytes | str) -> Path:
@@ -48,14 +50,20 @@ def cache() -> Path:
     return Path(os.environ.get("SNNK_CACHE") or Path.home() / ".cache" / "snn-kernel")
 
 
+def alive(pid: int) -> bool:
+    """Whether there is a process `pid`, be it somebody else's."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
 def sweep(folder: Path) -> None:
     """Remove the partial files that killed processes left in `folder` and below."""
     for partial in folder.rglob(".*.partial"):
-        # PermissionError: that process is alive, and somebody else's.
         with suppress(ValueError, IndexError, FileNotFoundError, PermissionError):
-            try:
-                os.kill(int(partial.name.split(".")[-3]), 0)
-            except ProcessLookupError:
+            if not alive(int(partial.name.split(".")[-3])):
                 partial.unlink()
 
 
@@ -68,8 +76,11 @@ class RunFolder:
     warn: Callable[[str], None]
 
     @classmethod
-    def open(cls, plan: Plan, out: Path, warn: Callable[[str], None]) -> RunFolder:
-        """A new folder, with a lock file that says what ran with which versions of what."""
+    def open(
+        cls, plan: Plan, out: Path, warn: Callable[[str], None], left: Iterable[Path] = ()
+    ) -> RunFolder:
+        """A new folder, with a lock file that says what ran with which versions of what; or else
+        the first of the folders `left` by interrupted runs that has just this lock file."""
         sweep(out)
         path = stem = out / plan.bench.name / time.strftime("%Y-%m-%d_%H-%M-%S")
         while path.exists():
@@ -78,12 +89,15 @@ class RunFolder:
         found = sorted((d.name, d.version) for d in metadata.distributions() if d.name in names)
         versions = {"python": platform.python_version(), **dict(found)}
         lock = {"platform": platform.platform(), "versions": versions, "document": plan.document}
-        write_atomic(path / "lock.json", json.dumps(lock, indent=2, default=str))
-        return cls(path, versions, warn)
+        text = json.dumps(lock, indent=2, default=str)
+        same = [p for p in left if (p / LOCK).is_file() and (p / LOCK).read_text("utf-8") == text]
+        folder = same[0] if same else write_atomic(path / LOCK, text).parent
+        return cls(folder, versions, warn)
 
     def weights(self, label: str) -> Path:
         """The newest weights of `label` from an earlier run of the same bench; RunError if none."""
         found = sorted(self.path.parent.glob(f"*/{label}/weights.safetensors"))
+        found = [path for path in found if self.path not in path.parents]
         if not found:
             raise RunError(f"load = true, but no earlier run in {self.path.parent} saved '{label}'")
         return found[-1]

@@ -49,9 +49,7 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         plugins, offers = [], []
         for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda e: (e.value, e.name)):
-            name, version = (
-                (entry.dist.name, entry.dist.version) if entry.dist else (entry.name, "?")
-            )
+            name, version = (d.name, d.version) if (d := entry.dist) else (entry.name, "?")
             plugin = Plugin(name, version, entry.module)
             try:
                 module = entry.load()
@@ -70,6 +68,8 @@ class Registry:
         """The one offer of kind `name`; ConfigError with the near miss, or with who offers it."""
         offers = [o for o in self.offers if o.slot == slot]
         found = [o for o in offers if o.kind.name == name]
+        more = [] if found else self.catalogued(slot)
+        found += [attrs.evolve(o, slot=slot, kind=k[name]) for o, k in more if name in k]
         if len(found) == 1:
             return found[0]
         known = {name: home for home, slots in homes().items() for name in slots.get(slot, ())}
@@ -82,8 +82,14 @@ class Registry:
             hint = f"{home} is broken: {faults[0]}" if faults else f"pip install {home}"
         else:
             what = f"unknown {slot} '{name}'"
-            hint = near(name, known.keys() | {o.kind.name for o in offers})
+            names = {o.kind.name for o in offers}.union(*(k for _, k in more))
+            hint = near(name, known.keys() | names)
         raise ConfigError(Fault(where, what, "", hint))
+
+    def catalogued(self, slot: str) -> list[tuple[Offer, Mapping[str, Kind]]]:
+        """What catalogues have for `slot`, where no plugin lists it, with each one's own offer."""
+        offers = [o for o in self.offers if o.slot == "catalogue" and not self.lacks(o)]
+        return [(o, o.kind.config().kinds(slot)) for o in offers]
 
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""

@@ -5,10 +5,11 @@ computes it, and in which order of operations where that is open, may not change
 It stands beside the kernel, not in it: what runs a network needs this package and nothing else.
 """
 
-from snn_network.document import INPUT, Network
+from snn_network.document import Network
 from snn_network.errors import NetworkError
 from snn_network.format import Format
 from snn_network.layers import (
+    INPUT,
     Add,
     Array,
     BatchNorm,
@@ -19,6 +20,7 @@ from snn_network.layers import (
     Linear,
     Neuron,
     Pool,
+    Relu,
     Shape,
     equal,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "NetworkError",
     "Neuron",
     "Pool",
+    "Relu",
     "Shape",
     "equal",
 ]

@@ -9,11 +9,11 @@ from typing import Literal, TypeVar
 from attrs import frozen
 
 from snn_network import codec
+from snn_network.bounds import Bound, bounds
 from snn_network.errors import NetworkError
 from snn_network.format import Format
-from snn_network.layers import Add, Layer, Shape, shape
+from snn_network.layers import INPUT, Add, Layer, Shape, shape
 
-INPUT = "input"  # the source of the first edge; no layer may take this name
 L = TypeVar("L")
 
 
@@ -46,6 +46,8 @@ class Network:
         if (ends := set(names) - {a for a, _ in self.edges}) != {names[-1]}:
             raise NetworkError(f"one layer, the last, must be the readout; found {sorted(ends)}")
         self.shapes  # noqa: B018  computing them is the check
+        if self.quantised:
+            self.bounds  # noqa: B018  likewise
 
     def inputs(self, name: str) -> tuple[str, ...]:
         """The names of what feeds layer `name`, in order."""
@@ -66,6 +68,17 @@ class Network:
                 raise NetworkError(f"layer '{layer.name}' does not fit its input {inputs}: {layer}")
             shapes[layer.name] = made
         return shapes
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it computes by the integer law: its arrays are integers."""
+        kinds = ("weight_format", "state_format")
+        return any(getattr(layer, kind, None) for layer in self.layers for kind in kinds)
+
+    @cached_property
+    def bounds(self) -> Mapping[str, Bound]:
+        """How large the integers of each layer (and of the input) can become, if quantised."""
+        return bounds(self)
 
     def only(self, kind: type[L]) -> tuple[L, ...]:
         """The layers of one type, in order."""

@@ -10,10 +10,14 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
+from snn_network.format import Format
+
 Shape: TypeAlias = tuple[int, ...]
 Array: TypeAlias = NDArray[Any]
+Formats: TypeAlias = tuple[Format | None, ...]  # one for each input, or none at all
 Accumulator: TypeAlias = Literal["float32", "float64", "int32", "int64"]
 
+INPUT = "input"  # the source of the first edge; no layer may take this name
 equal = attrs.cmp_using(eq=np.array_equal)
 
 
@@ -23,6 +27,9 @@ class Conv:
 
     weight [Cout, Cin/groups, *kernel], bias [Cout]. Sums are formed in `accumulator`, and rounded
     to float32 once.
+
+    Quantised: weight and bias are the integers of `weight_format` and `bias_format` (None: the
+    weight's), the input is put into `input_formats` before and the sum into `format` after.
     """
 
     name: str
@@ -32,43 +39,69 @@ class Conv:
     padding: Shape
     groups: int = 1
     accumulator: Accumulator = "float32"
+    weight_format: Format | None = None
+    bias_format: Format | None = None
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
 class Linear:
-    """y = weight·x + bias, [in] → [out]; weight [out, in], bias [out]; `accumulator` as in Conv."""
+    """y = weight·x + bias, [in] → [out]; weight [out, in], bias [out]; the rest as in Conv."""
 
     name: str
     weight: Array = field(eq=equal)
     bias: Array | None = field(eq=equal)
     accumulator: Accumulator = "float32"
+    weight_format: Format | None = None
+    bias_format: Format | None = None
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
 class Pool:
-    """Maximum, average (padding counts) or sum of each window, [C, *n] → [C, *n']."""
+    """Maximum, average (padding counts) or sum of each window, [C, *n] → [C, *n'].
+
+    A sum is formed in `accumulator`, for an average divided there by the number of elements, then
+    rounded to float32 once. The result is put on the grid `format`, if there is one.
+    """
 
     name: str
     how: Literal["max", "avg", "sum"]
     size: Shape
     stride: Shape
     padding: Shape
+    accumulator: Accumulator = "float32"
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
 class GlobalSum:
-    """The sum over all positions, [C, *n] → [C]."""
+    """The sum over all positions, [C, *n] → [C]; `accumulator` and `format` as in Pool."""
 
     name: str
+    accumulator: Accumulator = "float32"
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
 class BatchNorm:
-    """y = scale·x + shift per channel: two roundings, of the product and of the sum."""
+    """y = scale·x + shift per channel: two roundings, of the product and of the sum.
+
+    Quantised: formats and `accumulator` as in Conv, the weight's for scale, the bias's for shift.
+    """
 
     name: str
     scale: Array = field(eq=equal)
     shift: Array = field(eq=equal)
+    accumulator: Accumulator = "float32"
+    weight_format: Format | None = None
+    bias_format: Format | None = None
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
@@ -80,9 +113,27 @@ class Flatten:
 
 @frozen
 class Add:
-    """The sum of its inputs, in the order of the edges."""
+    """The sum of its inputs in float32, in the order of the edges; `format` as in Pool.
+
+    Quantised: each input is put into its one of `input_formats` before.
+    """
 
     name: str
+    format: Format | None = None
+    input_formats: Formats = ()
+
+
+@frozen
+class Relu:
+    """y = max(x, 0), element by element; `format` as in Pool.
+
+    What a formal network computes with are numbers, not spikes. `format` bounds how many bits the
+    sums of the next layer need, so that these stay exact.
+    """
+
+    name: str
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
 @frozen
@@ -96,6 +147,10 @@ class Neuron:
     - "lif": u = v + (x - (v - rest))/tau, the normal form with decay = 1 - 1/tau, gain = 1/tau,
       bias = rest/tau, in the order of operations of SpikingJelly (`decay_input`), bit for bit
     - "lif_undecayed": u = (v - (v - rest)/tau) + x, likewise, gain = 1
+
+    Quantised (docs/fixed_point.md): u is exact, with `leak` in the place of 1/tau; v is put into
+    `state_format` once, after the reset, and the output into `format`. Every parameter is a
+    multiple of the unit of the format that it belongs to.
     """
 
     name: str
@@ -110,9 +165,13 @@ class Neuron:
     charge: Literal["normal", "lif", "lif_undecayed"] = "normal"
     tau: float = 1.0
     rest: float = 0.0
+    leak: float = 0.0
+    state_format: Format | None = None
+    format: Format | None = None
+    input_formats: Formats = ()
 
 
-Layer: TypeAlias = Conv | Linear | Pool | GlobalSum | BatchNorm | Flatten | Add | Neuron
+Layer: TypeAlias = Conv | Linear | Pool | GlobalSum | BatchNorm | Flatten | Add | Relu | Neuron
 
 
 def shape(layer: Layer, *inputs: Shape) -> Shape | None:
@@ -137,7 +196,7 @@ def shape(layer: Layer, *inputs: Shape) -> Shape | None:
             return x[:1]
         case Flatten():
             return (math.prod(x),)
-        case Neuron():
+        case Relu() | Neuron():
             return x
     return None
 

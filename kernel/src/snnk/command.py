@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--out", type=Path, default=Path("out"), help="where runs are kept (out)")
     for verb in (run, check, kinds, doctor, runs):
         verb.add_argument("--traceback", action="store_true", help="show where an error arose")
+    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     run.add_argument("--until", choices=STEPS, default=STEPS[-1], help="stop after this step")
     run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
     run.add_argument("--json", metavar="PATH", help="results as JSON ('-': standard output)")
@@ -99,7 +100,10 @@ def _run(given: argparse.Namespace) -> int:
     from snnk import console, ledger
 
     with console.Watch() as watch:
-        folder = RunFolder.open(plan, given.out, watch.warn)
+        left = ledger.interrupted(given.out, plan.bench.name) if given.resume else []
+        folder = RunFolder.open(plan, given.out, watch.warn, left)
+        if given.resume and folder.path not in left:
+            watch.warn(f"nothing to resume: no interrupted run of this file is in {given.out}")
         plan.registry.manager.register(watch)
         try:
             with ledger.entry(given.out, plan.bench.name, folder.path) as complete:
@@ -126,9 +130,11 @@ def _check(given: argparse.Namespace) -> int:
 
 def _kinds(given: argparse.Namespace) -> int:
     from snn_kernel.errors import ConfigError, Fault, near
+    from snn_kernel.hookspecs import SLOTS
     from snn_kernel.registry import Registry
 
-    offers = Registry.discover().offers
+    registry = Registry.discover()
+    offers = registry.offers
     if not given.name:
         for o in sorted(offers, key=lambda o: (o.slot, o.kind.name)):
             print(f"{o.slot:16} {o.kind.name:28} {o.plugin} {o.version}")
@@ -137,7 +143,10 @@ def _kinds(given: argparse.Namespace) -> int:
         return 0
     found = [o for o in offers if o.kind.name == given.name]
     if not found:
-        hint = near(given.name, {o.kind.name for o in offers})
+        more = {s: {n for _, kinds in registry.catalogued(s) for n in kinds} for s in SLOTS}
+        found = [registry.find(s, given.name) for s, names in more.items() if given.name in names]
+    if not found:
+        hint = near(given.name, {o.kind.name for o in offers}.union(*more.values()))
         raise ConfigError(Fault("", f"no kind '{given.name}'", "", hint))
     for offer in found:
         _document(offer)

@@ -6,7 +6,7 @@ import pytest
 from snn_kernel.registry import Registry
 
 
-@pytest.mark.parametrize("name", ["Digits", "MNIST", "FashionMNIST"])
+@pytest.mark.parametrize("name", ["Digits", "MNIST", "FashionMNIST", "CIFAR10", "CIFAR100", "GSC"])
 def test_the_kinds_are_found_by_their_entry_point(name):
     offer = Registry.discover().find("dataset", name)
     assert offer.plugin == "snn-datasets"
@@ -16,6 +16,6 @@ def test_the_kinds_are_found_by_their_entry_point(name):
 
 
 def test_the_plugin_is_light():
-    heavy = "('sklearn', 'scipy', 'torch', 'urllib.request')"
+    heavy = "('sklearn', 'scipy', 'torch', 'urllib.request', 'tarfile', 'wave')"
     code = f"import sys, snn_datasets.plugin; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

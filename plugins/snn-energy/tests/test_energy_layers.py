@@ -129,7 +129,7 @@ def test_an_activity_that_is_not_of_this_network_is_an_error(processed):
 
 
 def test_networks_that_cannot_be_described(processed):
-    with pytest.raises(RunError, match="nothing but neurons"):
+    with pytest.raises(RunError, match="no layers but neurons and ReLU"):
         describe(processed([Neuron("n", 1.0)], (3,)))
     layers = [conv("c", 1, 1), Neuron("n", 1.0), Neuron("m", 2.0), Add("add")]
     edges = [("input", "c"), ("c", "n"), ("c", "m"), ("n", "add"), ("m", "add")]

@@ -4,6 +4,9 @@ Sums are formed in the accumulator that the document names and in an order drawn
 agreement with torch means that the order does not matter.
 """
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,8 +20,10 @@ from snn_kernel.network import (
     Linear,
     Neuron,
     Pool,
+    Relu,
 )
 
+sys.path.insert(0, str(Path(__file__).parent))  # trained_networks.py, in every import mode
 F = np.float32
 
 
@@ -38,6 +43,8 @@ def run(network, x, rng):
         for layer in network.layers:
             inputs = [values[s] for s in network.inputs(layer.name)]
             out = step(layer, inputs, states, rng)
+            if getattr(layer, "format", None) is not None:
+                out = layer.format.apply(out)
             assert out.dtype == F, layer.name
             values[layer.name] = out
             if isinstance(layer, Neuron):
@@ -57,7 +64,10 @@ def step(layer, inputs, states, rng):
         case Pool():
             return pool(layer, x)
         case GlobalSum():
-            return x.reshape(*x.shape[:2], -1)[:, :, ::-1].sum(axis=2, dtype=F)
+            flat = x.reshape(*x.shape[:2], -1)[:, :, ::-1]
+            return flat.sum(axis=2, dtype=layer.accumulator).astype(F)
+        case Relu():
+            return np.maximum(x, F(0))
         case BatchNorm():
             form = (-1, *[1] * (x.ndim - 2))
             return x * layer.scale.astype(F).reshape(form) + layer.shift.astype(F).reshape(form)
@@ -114,8 +124,9 @@ def pool(layer, x):
     view = view.reshape(*x.shape[:2], *view.shape[2 : x.ndim], -1)
     if layer.how == "max":
         return view.max(axis=-1)
-    total = view[..., ::-1].sum(axis=-1, dtype=F)
-    return total / F(view.shape[-1]) if layer.how == "avg" else total
+    kind = np.dtype(layer.accumulator).type
+    total = view[..., ::-1].sum(axis=-1, dtype=kind)
+    return (total / kind(view.shape[-1]) if layer.how == "avg" else total).astype(F)
 
 
 def neuron(layer, x, states):

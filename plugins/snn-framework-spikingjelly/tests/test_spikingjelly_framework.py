@@ -8,8 +8,14 @@ from types import SimpleNamespace
 import attrs
 import numpy as np
 import pytest
+import torch
 
-from snn_framework_spikingjelly.framework import Checkpoint, SpikingJelly, SpikingJellyMultiStep
+from snn_framework_spikingjelly.framework import (
+    Checkpoint,
+    PyTorch,
+    SpikingJelly,
+    SpikingJellyMultiStep,
+)
 from snn_framework_spikingjelly.metrics import METRICS, confusion, scores
 
 
@@ -26,6 +32,15 @@ def faults(framework=None, optimizer=None, **neuron):
     return [str(f) for f in (framework or SpikingJelly()).check(plan, "[learningframework]")]
 
 
+def test_what_needs_cuda_is_refused_without(monkeypatch):
+    asked = {"accelerator": "gpu"}, {"precision": "16-mixed"}
+    for there, found in ((False, 1), (True, 0)):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+        assert [len(faults(SpikingJelly(**one))) for one in asked] == [found, found]
+    (text,) = faults(SpikingJelly(precision="16-mixed", accelerator="cpu"))
+    assert text == "precision '16-mixed' needs CUDA, which is absent or not asked for"
+
+
 def test_step_modes_must_fit():
     assert faults(step_mode="s") == faults() == []
     assert faults(SpikingJellyMultiStep(), step_mode="m") == []
@@ -39,6 +54,14 @@ def test_step_modes_must_fit():
     ):
         assert part in text
     assert len(faults(SpikingJelly(), step_mode="m")) == 1
+
+
+def test_formal_models_have_no_steps():
+    assert PyTorch().spiking is PyTorch().multi_step is PyTorch().timed is False
+    assert SpikingJelly().spiking is SpikingJellyMultiStep().spiking is True
+    assert faults(PyTorch()) == []
+    assert "neuron" not in PyTorch.__doc__.partition("use_best_epoch")[2]
+    assert len(faults(PyTorch(), optimizer=section("Adamm"))) == 1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +99,7 @@ def test_good_optimizers_pass():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"precision": "16-mixed"}, "precision '16-mixed' is not supported"),
+        ({"precision": 64}, "precision 64 is not supported; there are 32, 32-true, bf16-mixed"),
         ({"metrics": ("acc", "accu")}, "unknown metric 'accu'"),
         ({"devices": 2}, "devices must be"),
         ({"accelerator": "tpu"}, "accelerator"),
@@ -96,7 +119,7 @@ def test_checkpoint_names_are_checked():
 
 
 def test_every_key_is_documented():
-    for kind in (SpikingJelly, SpikingJellyMultiStep, Checkpoint):
+    for kind in (SpikingJelly, SpikingJellyMultiStep, PyTorch, Checkpoint):
         assert [f.name for f in attrs.fields(kind) if f"{f.name}:" not in kind.__doc__] == []
 
 

@@ -15,7 +15,18 @@ from snn_framework_spikingjelly.exact import Grid, input_format, settle
 from snn_framework_spikingjelly.generic import GenericNeuron
 from snn_framework_spikingjelly.lowering import lower
 from snn_kernel import NetworkError
-from snn_kernel.network import BatchNorm, Conv, Flatten, Linear, Neuron, Pool
+from snn_kernel.network import (
+    Add,
+    BatchNorm,
+    Conv,
+    Flatten,
+    Format,
+    GlobalSum,
+    Linear,
+    Neuron,
+    Pool,
+    Relu,
+)
 
 torch.set_num_threads(1)
 
@@ -94,14 +105,29 @@ def test_a_node_reads_as_its_parameters():
     )
 
 
+CONV = nn.Conv2d(2, 2, 1)
+
+
 class Twice(Line):
     def forward(self, x):
         return self.conv(self.conv(x))
 
 
-class Relu(Line):
+class Sigmoid(Line):
     def forward(self, x):
-        return torch.relu(self.conv(x))
+        return torch.sigmoid(self.conv(x))
+
+
+class Rectified(Line):
+    def forward(self, x):
+        x = nn.functional.relu(self.conv(torch.relu(x)), inplace=True)
+        return self.conv2(x.relu())
+
+
+class Overwritten(Line):
+    def forward(self, x):
+        x = self.conv(x)
+        return self.relu(x) + x
 
 
 class Branch(Line):
@@ -119,7 +145,16 @@ class Mute:
         return state, current
 
 
-CONV = nn.Conv2d(2, 2, 1)
+def test_rectifiers_are_modules_functions_and_methods():
+    model = Rectified(conv=CONV, conv2=nn.Conv2d(2, 2, 1), last=nn.ReLU(inplace=True))
+    assert kinds(model) == [
+        ("relu", Relu),
+        ("conv", Conv),
+        ("relu_1", Relu),
+        ("relu_2", Relu),
+        ("conv2", Conv),
+    ]
+    assert kinds(Line(conv=CONV, last=nn.ReLU(inplace=True)))[-1] == ("last", Relu)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +172,8 @@ CONV = nn.Conv2d(2, 2, 1)
         (Line(n=neuron.ParametricLIFNode()), "'n': ParametricLIFNode cannot be expressed"),
         (Line(n=GenericNeuron(Mute())), "'n': neuron Mute has no normal form"),
         (Twice(conv=CONV), "'conv' is called twice"),
-        (Relu(conv=CONV), "'relu' .* is no layer"),
+        (Sigmoid(conv=CONV), "'sigmoid' .* is no layer"),
+        (Overwritten(conv=CONV, relu=nn.ReLU(inplace=True)), "layer 'relu': inplace = True"),
         (Branch(conv=CONV), "cannot be traced"),
         (PlusOne(conv=CONV), "'add' combines a layer with 1"),
         (nn.Linear(2, 2), "Linear has no timesteps and no input_shape"),
@@ -196,7 +232,7 @@ def test_inputs_too_fine_for_any_accumulator_are_refused():
     with pytest.raises(NetworkError, match=r"'l': its inputs need 50 fraction bits.*put a neuron"):
         settle(Linear("l", np.ones((1, 9)), None), [Grid(50, 1.0)], (9,))
     with pytest.raises(NetworkError, match="'p': sums over 4 inputs"):
-        settle(Pool("p", "sum", (2, 2), (2, 2), (0, 0)), [Grid(23, 2.0)], (1, 4, 4))
+        settle(Pool("p", "sum", (2, 2), (2, 2), (0, 0)), [Grid(51, 2.0)], (1, 4, 4))
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 30))
@@ -204,11 +240,63 @@ def test_averages_stay_on_their_grid(seed, count, fraction):
     rng = np.random.default_rng(seed)
     sums = rng.integers(-(2**12), 2**12, 50) * count // count
     grid = Grid(fraction, 2.0 ** (12 - fraction))
-    _, out = settle(Pool("p", "avg", (count,), (count,), (0,)), [grid], (1, 1000))
+    pool = Pool("p", "avg", (count,), (count,), (0,))
+    _, out = settle(pool, [grid], (1, 1000), None, False)
     values = (np.ldexp(sums, -fraction).astype(np.float32) / np.float32(count)).astype(np.float64)
     units = np.ldexp(values, out.fraction)
     assert np.array_equal(units, np.rint(units))
     assert np.abs(values).max() <= out.peak
+
+
+def test_sums_without_weights_take_float64_where_they_must():
+    pool, total = Pool("p", "avg", (2, 2), (2, 2), (0, 0)), GlobalSum("g")
+    for fraction, accumulator in ((0, "float32"), (22, "float32"), (23, "float64")):
+        made, out = settle(pool, [Grid(fraction, 1.0)], (3, 4, 4))
+        assert made.accumulator == accumulator
+        assert (made.format is not None) == (fraction > 21)  # two more bits, and one to round
+        assert out.fraction == min(fraction + 2, 23)
+    assert settle(total, [Grid(21, 1.0)], (3, 4, 4))[0].accumulator == "float64"
+    assert settle(total, [Grid(21, 1.0)], (3, 4, 4), None, False)[0].format is None
+    assert settle(pool, [None], (3, 4, 4))[0].accumulator == "float64"
+
+
+@pytest.mark.parametrize("layer", [Relu("r"), Add("a"), Pool("p", "avg", (3,), (3,), (0,))])
+def test_what_needs_more_than_24_bits_is_put_on_a_grid_of_24(layer):
+    inputs = [Grid(40, 3.0)] * (2 if isinstance(layer, Add) else 1)
+    made, grid = settle(layer, inputs, (2, 9))
+    assert made.format.bits == 25
+    assert grid == Grid.of(made.format)
+    assert grid.peak / 2 <= 3.0 * len(inputs) <= grid.peak
+    assert settle(layer, inputs, (2, 9), None, False)[0].format is None
+    nearer, _ = settle(layer, inputs, (2, 9), 0.3)
+    assert nearer.format == Format(25, 24)  # to 1, at least twice what is seen
+    farther, _ = settle(layer, inputs, (2, 9), 300.0)
+    assert farther == made
+
+
+def test_few_bits_are_clipped_but_not_refined():
+    coarse, _ = settle(Relu("r"), [Grid(4, 100.0)], (2,), 3.0)
+    assert coarse.format == Format(8, 4)
+    assert settle(Relu("r"), [Grid(4, 100.0)], (2,))[0].format is None
+    given_format = Relu("r", Format(5, 2))
+    assert settle(given_format, [Grid(4, 100.0)], (2,))[0] is given_format
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(-20, 60), st.floats(1e-6, 1e6), st.floats(0, 1e6))
+def test_values_on_a_grid_are_below_its_peak(seed, fraction, peak, seen):
+    made, grid = settle(Relu("r"), [Grid(fraction, peak)], (2,), seen or None)
+    x = (np.random.default_rng(seed).random(99) * peak).astype(np.float32)
+    if made.format is None:
+        assert grid == Grid(fraction, peak)
+        return
+    y = made.format.apply(x)
+    units = np.ldexp(y.astype(np.float64), grid.fraction)
+    assert np.array_equal(units, np.rint(units))
+    assert y.max() <= grid.peak
+    assert made.format.bits <= 25
+    if not seen:
+        assert np.abs(y - x).max() <= 2.0**-grid.fraction, "nothing is clipped at a bound"
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-4, 12), st.integers(1, 10))

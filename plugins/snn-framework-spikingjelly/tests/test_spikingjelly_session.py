@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from spikingjelly.activation_based import layer as sj
 from spikingjelly.activation_based import neuron
@@ -307,6 +308,15 @@ def test_truncated_weights_are_a_data_error(tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(DataError):
         opened.load(Small(), path)
+
+
+@pytest.mark.parametrize("seen", ['{"relu": true}', '{"relu": NaN}', "[1]", "{", '{"relu": "1"}'])
+def test_damaged_ranges_are_a_data_error(tmp_path, seen):
+    model, path = Small(), tmp_path / "w.safetensors"
+    tensors = {k: v.contiguous() for k, v in model.state_dict().items()}
+    safetensors.torch.save_file(tensors, path, {"seen": seen})
+    with pytest.raises(DataError, match=r"w\.safetensors: "):
+        session(tmp_path).load(Small(), path)
 
 
 class Unlowered(Small):

@@ -144,7 +144,7 @@ def test_a_framework_without_timesteps_is_refused():
 
     (text,) = SCNN(**TWO).check(plan(object()), "[model.0]")
     assert "framework 'PyTorch' does not train" in text
-    assert not list(SCNN(**TWO).check(plan(SimpleNamespace(multi_step=False)), "[model.0]"))
+    assert not list(SCNN(**TWO).check(plan(SimpleNamespace(spiking=True)), "[model.0]"))
 
 
 def test_warnings_of_neurons_are_heard_once():

@@ -6,7 +6,9 @@ import pytest
 from snn_kernel.registry import Registry
 
 
-@pytest.mark.parametrize("name", ["Class2BinMatrix", "Normalize", "DatasetSplitter"])
+@pytest.mark.parametrize(
+    "name", ["Class2BinMatrix", "Normalize", "DatasetSplitter", "CopySet", "Reshape2DTo1D"]
+)
 def test_the_kinds_are_found_by_their_entry_point(name):
     offer = Registry.discover().find("preprocessing", name)
     assert offer.plugin == "snn-preprocessing"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from attrs import frozen
 
 from snn_kernel import Fault, RunError
-from snn_kernel.network import INPUT, Add, BatchNorm, Conv, Flatten, Linear, Neuron, Pool
+from snn_kernel.network import INPUT, Add, BatchNorm, Conv, Flatten, Linear, Neuron, Pool, Relu
 
 if TYPE_CHECKING:
     from snn_kernel import Activity, Processed, Tally
@@ -63,7 +63,7 @@ class Synapses:
 
 @frozen
 class Described:
-    """One layer of a network as the equations see it; its neuron is part of it.
+    """One layer of a network as the equations see it; its neuron or ReLU is part of it.
 
     `output` is that of its neuron if it has one. `elements_in` and `elements_out` (per timestep)
     are those of the layer itself, without what lies between it and its neuron.
@@ -93,7 +93,7 @@ class Described:
 
 
 def describe(processed: Processed) -> tuple[Described, ...]:
-    """Every layer but the neurons, in the order of the document.
+    """Every layer but neurons and ReLU, in the order of the document.
 
     Raises RunError if the model has no network document or its activity does not fit it.
     """
@@ -109,9 +109,10 @@ def describe(processed: Processed) -> tuple[Described, ...]:
     if faults := list(_faults(network, activity)):
         raise RunError(*(Fault(f"activity of model '{processed.name}'", f) for f in faults))
     graph = _Graph(network, {a.layer: a for a in activity})
-    layers = [lay for lay in network.layers if not isinstance(lay, Neuron)]
+    layers = [lay for lay in network.layers if not isinstance(lay, Neuron | Relu)]
     if not layers:
-        raise RunError(Fault(f"network of model '{processed.name}'", "has nothing but neurons"))
+        what = "has no layers but neurons and ReLU"
+        raise RunError(Fault(f"network of model '{processed.name}'", what))
     return tuple(graph.described(layer) for layer in layers)
 
 
@@ -187,7 +188,7 @@ class _Graph:
         )
 
     def neuron(self, layer: Layer) -> Neuron | None:
-        """The next neuron on the path of `layer`, through batch norm, pooling and reshaping."""
+        """The next neuron on the path of `layer`, through batch norm, pools, reshaping and ReLU."""
         found: dict[str, Neuron] = {}
         open_ends = [layer.name]
         while open_ends:
@@ -197,7 +198,7 @@ class _Graph:
                     continue
                 if isinstance(after, Neuron):
                     found[after.name] = after
-                elif isinstance(after, BatchNorm | Pool | Flatten):
+                elif isinstance(after, BatchNorm | Pool | Flatten | Relu):
                     open_ends.append(after.name)
         if len(found) > 1:
             what = f"feeds the neurons {sorted(found)}; its spikes cannot be told apart"

@@ -10,6 +10,7 @@ import numpy as np
 from attrs import define, field
 from torch import Tensor, fx
 
+from snn_framework_spikingjelly.lowered import Laws
 from snn_framework_spikingjelly.lowering import Lowered
 from snn_kernel import Activity, Tally
 from snn_kernel.network import INPUT, Flatten, Network, Neuron, Pool
@@ -54,16 +55,17 @@ class Counter:
 
     found: Lowered
     counts: dict[str, _Count] = field(factory=dict)
+    _interpreter: Any = None
 
     def __attrs_post_init__(self) -> None:
         certain = _certain(self.found.network)
         self.counts = {name: _Count(name in certain) for name in (INPUT, *self.found.nodes)}
+        self._interpreter = _Counting(self.found, self.counts)
 
     def __call__(self, x: Tensor) -> Any:
         """The model's output for `x`, its tensors counted."""
-        names = {node: layer for layer, node in self.found.nodes.items()}
         self.counts[INPUT].add(x)
-        return _Interpreter(self.found.graph, names, self.counts).run(x)
+        return self._interpreter.run(x)
 
     def activities(self, samples: int) -> tuple[Activity, ...]:
         """One for each layer, in the order of the document; an Add's inputs count together."""
@@ -91,12 +93,14 @@ def _tally(counts: Iterable[_Count], cells: int) -> Tally:
     )
 
 
-class _Interpreter(fx.Interpreter):
-    def __init__(self, graph: fx.GraphModule, names: dict[str, str], counts: Any) -> None:
-        super().__init__(graph)
-        self.names, self.counts = names, counts
+class _Counting(Laws):
+    def __init__(self, found: Lowered, counts: dict[str, _Count]) -> None:
+        super().__init__(found)
+        self.names = {node: layer for layer, node in found.nodes.items()}
+        self.counts = counts
 
     def run_node(self, n: fx.Node) -> Any:
+        """The value of one node, counted if it is a layer's."""
         value = super().run_node(n)
         if n.name in self.names:
             self.counts[self.names[n.name]].add(value)

@@ -8,18 +8,29 @@ significand holds every such multiple exactly if B·2^(fw+fx) ≤ 2^p: p is 24 f
 float64. So no addition rounds, the sum is the true sum, and torch, the event engine and C agree.
 (This needs additions of products: transforms such as Winograd's are not used, see lowered.py.)
 
+Sums without weights (of pools, and over all positions) are the same with weights of 1.
+
 Which grid an output is on:
 
 - a sum formed in float64 is then rounded to float32; rounding a multiple of 2^-f gives a multiple
   of 2^-f (the rounded value either keeps its bits or has a coarser unit in the last place, which
   is a power of two above 2^-f);
+- an addition of inputs rounds after each of them, in float32 and in the order of the document:
+  everybody rounds the same, and to multiples of 2^-f;
 - a neuron puts out 0 or its payload;
 - an average over k = 2^p divides exactly: fraction f + p;
-- an average over any other k rounds s/k to float32. A sum s ≠ 0 is at least 2^-f, so
+- an average over any other k rounds s/k, in the end to float32. A sum s ≠ 0 is at least 2^-f, so
   |s/k| ≥ 2^-(f + ceil(log2 k)), where the unit in the last place is 2^-(f + ceil(log2 k) + 23);
   larger values have coarser units, which are multiples of it: fraction f + ceil(log2 k) + 23;
 - a batch normalisation with scale on 2^-fs and shift on 2^-fb: product and sum are multiples of
   2^-max(f + fs, fb), and stay so when they are rounded.
+
+Where numbers, not spikes, go from layer to layer, each layer's sums would need more bits than the
+last one's, beyond any accumulator. So what needs more than 24 bits is put on a grid of 24 (`format`
+of Relu, Pool, GlobalSum and Add) that reaches to its bound, the peak, or, where it is known what
+occurs (`seen`), to at least twice the largest of that; the rest is clipped. The bound alone would
+not do: from layer to layer it grows by Σ|w|, what occurs by about the root of Σw², so that after
+some layers all of the grid would lie above whatever occurs.
 """
 
 from __future__ import annotations
@@ -45,12 +56,14 @@ from snn_kernel.network import (
     Network,
     Neuron,
     Pool,
+    Relu,
     Shape,
 )
 
 BITS = {"float32": 24, "float64": 53}
 FINE = 15  # bits that the largest weight of a layer keeps at least
 FRACTION_MAX = 149  # float32 has no finer values
+GRIDDED = (Relu, Pool, GlobalSum, Add)  # layers with a `format`
 
 
 @frozen
@@ -59,6 +72,11 @@ class Grid:
 
     fraction: int
     peak: float
+
+    @classmethod
+    def of(cls, layout: Format) -> Grid:
+        """What has been put on `layout`."""
+        return cls(layout.fraction, 2.0 ** (layout.bits - 1 - layout.fraction))
 
 
 def input_format(x: NDArray[np.float32], bits: int = BITS["float32"]) -> Format:
@@ -97,12 +115,27 @@ def spare_bits(network: Network) -> int:
     return max(spare.values())
 
 
-def settle(layer: Layer, inputs: list[Grid | None], shape: Shape) -> tuple[Layer, Grid | None]:
+def settle(
+    layer: Layer,
+    inputs: list[Grid | None],
+    shape: Shape,
+    seen: float | None = None,
+    summed: bool = True,
+) -> tuple[Layer, Grid | None]:
     """`layer` with its arrays on a grid where its sums are exact, and the grid of its output.
 
     `inputs` are the grids of its inputs (None: unknown, and then nothing is promised), `shape` is
-    that of its first input, channels first. NetworkError where no grid is fine enough.
+    that of its first input, channels first, `seen` the largest magnitude that it is known to put
+    out, `summed` whether what it puts out goes into further sums. NetworkError where no grid is
+    fine enough.
     """
+    made, grid = _exactly(layer, inputs, shape)
+    if summed and isinstance(made, GRIDDED) and getattr(made, "how", "") != "max":
+        return _gridded(made, grid, seen)
+    return made, grid
+
+
+def _exactly(layer: Layer, inputs: list[Grid | None], shape: Shape) -> tuple[Layer, Grid | None]:
     (x, *more) = inputs
     match layer:
         case Neuron(payload=payload):
@@ -111,14 +144,12 @@ def settle(layer: Layer, inputs: list[Grid | None], shape: Shape) -> tuple[Layer
             return _weighted(layer, x)
         case BatchNorm():
             return _normalised(layer, x)
-        case Flatten():
-            return layer, x
-        case Pool(how="max"):
+        case Flatten() | Relu() | Pool(how="max"):
             return layer, x
         case Pool(how=how, size=size):
-            return layer, x and _pooled(layer.name, x, math.prod(size), how == "avg")
+            return _pooled(layer, x, math.prod(size), how == "avg")
         case GlobalSum():
-            return layer, x and _pooled(layer.name, x, math.prod(shape[1:]), False)
+            return _pooled(layer, x, math.prod(shape[1:]), False)
         case Add():
             if x is None or None in more:
                 return layer, None
@@ -136,17 +167,50 @@ def _up(fraction: int, peak: float) -> Grid:
     return Grid(fraction, peak * (1 + 2.0**-23))
 
 
-def _pooled(name: str, x: Grid, count: int, average: bool) -> Grid:
-    if math.ldexp(x.peak, x.fraction) * count > 2.0 ** BITS["float32"]:
+def _pooled(
+    layer: Pool | GlobalSum, x: Grid | None, count: int, average: bool
+) -> tuple[Layer, Grid | None]:
+    if x is None:
+        return evolve(layer, accumulator="float64"), None
+    units = math.ldexp(x.peak, x.fraction) * count
+    accumulator = next((a for a, bits in BITS.items() if units <= 2.0**bits), None)
+    if accumulator is None:
         raise NetworkError(
-            f"layer '{name}': sums over {count} inputs with {x.fraction} fraction bits up to "
-            f"{x.peak:g} are not exact in float32; put a neuron before it"
+            f"layer '{layer.name}': sums over {count} inputs with {x.fraction} fraction bits up to "
+            f"{x.peak:g} are not exact in float64; put a neuron or a ReLU before it"
         )
+    layer = evolve(layer, accumulator=accumulator)
     if not average:
-        return Grid(x.fraction, x.peak * count)
+        return layer, _up(x.fraction, x.peak * count)
     power = (count - 1).bit_length()
     exact = count == 1 << power
-    return _up(x.fraction + power + (0 if exact else 23), x.peak)
+    return layer, _up(x.fraction + power + (0 if exact else 23), x.peak)
+
+
+def _gridded(
+    layer: Relu | Pool | GlobalSum | Add, x: Grid | None, seen: float | None
+) -> tuple[Layer, Grid | None]:
+    """`layer` with its output, so far on `x`, on a grid of 24 bits if it may need more of them."""
+    if layer.format is not None:
+        return layer, Grid.of(layer.format)
+    bounds = [_reach(x.peak)] if x else []
+    if seen:
+        bounds.append(_reach(seen) + 1)
+    if not bounds:
+        return layer, None
+    reach, bits = min(bounds), BITS["float32"]
+    if x and reach == bounds[0] and x.fraction <= bits - reach:
+        return layer, x
+    finest = min(bits - reach, x.fraction) if x else bits - reach
+    fraction = min(max(finest, 1 - reach), FRACTION_MAX)
+    made = Format(1 + reach + fraction, fraction)
+    return evolve(layer, format=made), Grid.of(made)
+
+
+def _reach(peak: float) -> int:
+    """The least n with peak ≤ 2^n."""
+    share, exponent = math.frexp(peak)
+    return exponent - (share == 0.5)
 
 
 def _normalised(layer: BatchNorm, x: Grid | None) -> tuple[BatchNorm, Grid | None]:
@@ -179,7 +243,7 @@ def _weighted(layer: Conv | Linear, x: Grid | None) -> tuple[Conv | Linear, Grid
             return _with(layer, w, b, accumulator), _up(fraction + x.fraction, bound)
     raise NetworkError(
         f"layer '{layer.name}': its inputs need {x.fraction} fraction bits, which leaves its "
-        f"weights too few for sums that are exact in float64; put a neuron before it"
+        f"weights too few for sums that are exact in float64; put a neuron or a ReLU before it"
     )
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from snn_kernel import Context
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda")
+PRECISIONS = ("32", "32-true", "bf16-mixed", "16-mixed")
 PREFIXES = ("train_", "valid_", "val_")  # val_ is how existing files write valid_
 
 
@@ -29,11 +30,9 @@ def _metrics(_: Any, attribute: Any, value: tuple[str, ...]) -> None:
 
 
 def _precision(_: Any, attribute: Any, value: int | str) -> None:
-    if str(value) not in ("32", "32-true"):
-        raise ValueError(
-            f"precision {value!r} is not supported: models are trained and run in 32 "
-            "(single-precision floats)"
-        )
+    if str(value) not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise ValueError(f"precision {value!r} is not supported; there are {known}")
 
 
 def _devices(_: Any, attribute: Any, value: str | int | tuple[int, ...]) -> None:
@@ -75,7 +74,8 @@ class SpikingJelly:
     progress_bar_refresh_rate: batches between two reports (default 1).
     accelerator: "auto", "cpu", "gpu" or "cuda", where to train (default "auto").
     devices: "auto", 1, or a list with the index of one device (default "auto").
-    precision: 32, the only one there is (default 32).
+    precision: 32, or, for training alone, "bf16-mixed" or, on CUDA, "16-mixed": layers with weights
+        then compute in 16 bits, neurons in 32 (default 32).
     metrics: of prec, rec, f1, acc, avgclsacc, mse, mae, mape, corr, slope
         (default prec, rec, f1, acc, avgclsacc).
     loss: "crossentropy" or "mse", against one-hot labels (default "crossentropy").
@@ -83,6 +83,7 @@ class SpikingJelly:
     checkpoint_metric: {name, mode} of the best epoch (default {"val_avgclsacc", "max"}).
     """
 
+    spiking: ClassVar[bool] = True  # whether its models are spiking ones
     multi_step: ClassVar[bool] = False
     timed: ClassVar[bool] = False  # whether timesteps are in the data
 
@@ -104,16 +105,30 @@ class SpikingJelly:
         """The step mode that neurons must have: "m" all timesteps at once, "s" one."""
         return "m" if self.multi_step else "s"
 
+    @property
+    def cuda(self) -> bool:
+        """Whether models are trained on CUDA."""
+        patience()
+        from torch import cuda
+
+        return self.accelerator != "cpu" and cuda.is_available()
+
+    @property
+    def dtype(self) -> Any:
+        """The torch dtype in which layers with weights compute while a model is trained."""
+        import torch
+
+        mixed = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+        return mixed.get(str(self.precision), torch.float32)
+
     def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
         """What cannot be trained: no device, other step modes, optimisers that torch has not."""
         patience()
         from snn_framework_spikingjelly import optimizers
 
-        if self.accelerator in ("gpu", "cuda"):
-            from torch import cuda
-
-            if not cuda.is_available():
-                yield f"accelerator '{self.accelerator}' needs CUDA, which is absent"
+        for what, asked in (("accelerator", self.accelerator), ("precision", self.precision)):
+            if asked in ("gpu", "cuda", "16-mixed") and not self.cuda:
+                yield f"{what} '{asked}' needs CUDA, which is absent or not asked for"
         for model in plan.models:
             neuron = getattr(model.choice.config, "neuron", None)
             mode = getattr(neuron, "step_mode", self.step_mode)  # a law alone runs in either
@@ -162,3 +177,19 @@ class SpikingJellyMultiStepTimeStepsInData(SpikingJellyMultiStep):
     __doc__ = (SpikingJellyMultiStep.__doc__ or "").replace(_STATIC, _TIMED)
 
     timed: ClassVar[bool] = True
+
+
+_OPTIONS = (SpikingJelly.__doc__ or "").partition("use_best_epoch")[2]
+
+
+@frozen
+class PyTorch(SpikingJelly):
+    __doc__ = f"""Trains formal models, which have neither neurons nor timesteps, with PyTorch.
+
+    To the rest of the house such a model is one of a single timestep: it has `timesteps = 1` and
+    `input_shape` (1, …). It is called once for a batch. Without [optimizer] a model is trained with
+    Adam, lr = 0.001. Augmentations get batches as numpy arrays, channels last.
+
+    use_best_epoch{_OPTIONS.replace(", neurons in 32", "")}"""
+
+    spiking: ClassVar[bool] = False

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from attrs import define, evolve, field, frozen
 from spikingjelly.activation_based import base
 from torch import fx, nn
@@ -27,9 +28,11 @@ from snn_kernel.network import (
     Network,
     Neuron,
     Pool,
+    Relu,
 )
 
 ADDITIONS = (operator.add, operator.iadd, torch.add)
+RECTIFIERS = (torch.relu, F.relu, "relu")
 
 
 @frozen
@@ -37,16 +40,17 @@ class Lowered:
     """A document and how it hangs together with the module that it was made of.
 
     `folded` are the batch normalisations that went into a convolution or linear layer, `nodes` the
-    node of `graph` that computes each layer.
+    node of `graph` that computes each layer, `functional` those that no module computes.
     """
 
     network: Network
     graph: fx.GraphModule
     folded: tuple[str, ...]
     nodes: Mapping[str, str]
+    functional: frozenset[str]
 
 
-class _Tracer(fx.Tracer):
+class Tracer(fx.Tracer):
     """Steps into modules that only combine others."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -56,16 +60,17 @@ class _Tracer(fx.Tracer):
         return ours or library or leaf
 
 
-def lower(model: Any, timed: bool) -> Lowered:
+def lower(model: Any, timed: bool, exact: bool = True) -> Lowered:
     """The document of `model`; NetworkError names the layer that cannot be expressed.
 
-    Layers are named by their module paths. `timed`: the input has timesteps. `model` has
+    Layers are named by their module paths. `timed`: the input has timesteps. `exact`: all sums of
+    the document are, else its numbers are those of the model. `model` has
     `timesteps` and, timesteps first and channels last, `input_shape`, as every SNN.
     """
     if missing := [n for n in ("timesteps", "input_shape") if not hasattr(model, n)]:
         raise NetworkError(f"{type(model).__name__} has no {' and no '.join(missing)}")
     try:
-        graph = _Tracer().trace(model)
+        graph = Tracer().trace(model)
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
         raise NetworkError(
             f"{type(model).__name__}.forward cannot be traced: {error} (its control flow must not "
@@ -85,22 +90,28 @@ def lower(model: Any, timed: bool) -> Lowered:
         mode="sequence" if timed else "static",
         input_format=layout,
     )
-    network = evolve(network, layers=_exact(network, draft.own))
-    return Lowered(network, fx.GraphModule(model, graph), tuple(draft.folded), draft.nodes)
+    if exact:
+        network = evolve(network, layers=_exact(network, draft.own, getattr(model, "seen", {})))
+    module = fx.GraphModule(model, graph)
+    return Lowered(network, module, tuple(draft.folded), draft.nodes, frozenset(draft.functional))
 
 
-def _exact(network: Network, own: set[str]) -> tuple[Layer, ...]:
-    """The layers, those in `own` with arrays on grids on which their sums are exact."""
+def _exact(network: Network, own: set[str], seen: Mapping[str, float]) -> tuple[Layer, ...]:
+    """The layers, those in `own` such that all sums are exact; `seen` are the largest magnitudes
+    that layers are known to put out."""
     layout = network.input_format
     made: list[Layer] = []
     grids: dict[str, Grid | None] = {INPUT: None}
     if layout is not None:
-        grids[INPUT] = Grid(layout.fraction, 2.0 ** (layout.bits - 1 - layout.fraction))
+        grids[INPUT] = Grid.of(layout)
+    rectifiers = {layer.name for layer in network.only(Relu)}
+    summed = {a for a, b in network.edges if b not in rectifiers}
     for layer in network.layers:
         sources = network.inputs(layer.name)
         if layer.name in own:
-            inputs = [grids[s] for s in sources]
-            settled, grids[layer.name] = settle(layer, inputs, network.shapes[sources[0]])
+            inputs, shape = [grids[s] for s in sources], network.shapes[sources[0]]
+            known = (seen.get(layer.name), layer.name in summed)
+            settled, grids[layer.name] = settle(layer, inputs, shape, *known)
             made.append(settled)
         else:
             grids[layer.name] = None
@@ -112,8 +123,8 @@ def _exact(network: Network, own: set[str]) -> tuple[Layer, ...]:
 class _Draft:
     """What has been read of a graph so far, in the order of the graph.
 
-    `values` says which layer's output a node holds; `own` are the layers whose arrays may still be
-    rounded: those that a module did not lower by itself.
+    `values` says which layer's output a node holds; `own` are the layers that may still be changed:
+    those that a module did not lower by itself, or that have no arrays.
     """
 
     model: Any
@@ -123,6 +134,7 @@ class _Draft:
     nodes: dict[str, str] = field(factory=dict)
     folded: list[str] = field(factory=list)
     own: set[str] = field(factory=set)
+    functional: set[str] = field(factory=set)
 
     def read(self, node: fx.Node) -> None:
         """Take one node in; NetworkError if it cannot be expressed."""
@@ -134,10 +146,11 @@ class _Draft:
             case "call_module":
                 self._module(node)
             case "call_function" if node.target in ADDITIONS:
-                self._add(node, Add(node.name))
-            case "call_function" if node.target is torch.flatten:
-                self._flatten(node)
-            case "call_method" if node.target == "flatten":
+                self._add(node, Add(self._function(node)))
+            case "call_function" | "call_method" if node.target in RECTIFIERS:
+                inplace = node.args[1] if len(node.args) > 1 else node.kwargs.get("inplace")
+                self._rectify(node, self._function(node), inplace)
+            case "call_function" | "call_method" if node.target in (torch.flatten, "flatten"):
                 self._flatten(node)
             case "output":
                 if not isinstance(node.args[0], fx.Node):
@@ -148,6 +161,14 @@ class _Draft:
                     f"'{node.name}' ({target}) is no layer; use modules of torch.nn, SpikingJelly "
                     "or modules with 'lower'"
                 )
+
+    def _function(self, node: fx.Node) -> str:
+        """A name for what `node` computes without a module: its own, unless a module has it."""
+        name, modules = node.name, {path for path, _ in self.model.named_modules()}
+        while name in modules:
+            name += "_"
+        self.functional.add(name)
+        return name
 
     def _module(self, node: fx.Node) -> None:
         name = str(node.target)
@@ -160,9 +181,13 @@ class _Draft:
             raise NetworkError(f"layer '{name}' is called twice; make it two modules")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and type(module) in READERS:
             self._normalise(node, name, module)
+        elif type(module) is nn.ReLU:
+            self._rectify(node, name, module.inplace)
         elif hasattr(module, "lower"):
-            for layer in module.lower(name):
-                self._add(node, layer, own=isinstance(layer, _BARE))
+            layers = module.lower(name)
+            free = _BARE if len(layers) == 1 else (Flatten, Neuron)  # parts have no module
+            for layer in layers:
+                self._add(node, layer, own=isinstance(layer, free))
         elif hasattr(law, "lower"):
             self._add(node, evolve(law.lower(), name=name))
         elif read := READERS.get(type(module)):
@@ -187,6 +212,15 @@ class _Draft:
         if stray:
             raise NetworkError(f"'{node.name}' combines a layer with {stray[0]!r}")
         return [self.values[a] for a in node.args]  # type: ignore[index]
+
+    def _rectify(self, node: fx.Node, name: str, inplace: object) -> None:
+        source = _first(node)
+        if inplace and len(source.users) > 1:
+            what = f"layer '{name}': inplace = True changes what other layers read, too"
+            raise NetworkError(what)
+        self.layers[name], self.sources[name] = Relu(name), (self.values[source],)
+        self.values[node], self.nodes[name] = name, node.name
+        self.own.add(name)
 
     def _flatten(self, node: fx.Node) -> None:
         if node.args[1:] not in ((1,), (1, -1)) and node.kwargs != {"start_dim": 1}:
@@ -219,10 +253,10 @@ class _Draft:
 
 
 def _first(node: fx.Node) -> fx.Node:
-    source = node.args[0]
+    source = node.args[0] if node.args else None
     if not isinstance(source, fx.Node):
         raise NetworkError(f"'{node.name}' acts on {source!r}, not on a layer's output")
     return source
 
 
-_BARE = (Pool, GlobalSum, Flatten, Add, Neuron)  # layers without arrays
+_BARE = (Pool, GlobalSum, Flatten, Add, Relu, Neuron)  # layers without arrays

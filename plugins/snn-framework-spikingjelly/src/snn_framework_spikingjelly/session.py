@@ -22,9 +22,10 @@ from snn_framework_spikingjelly.framework import SpikingJelly
 from snn_framework_spikingjelly.lowered import lowered
 from snn_framework_spikingjelly.lowering import lower
 from snn_framework_spikingjelly.metrics import confusion, scores
+from snn_framework_spikingjelly.observed import evaluated, observe
 from snn_framework_spikingjelly.rollout import Rollout, readout
 from snn_framework_spikingjelly.threads import WORK, threads
-from snn_framework_spikingjelly.training import Fit, examine, shapes
+from snn_framework_spikingjelly.training import Fit, examine
 from snn_kernel import (
     Activity,
     Context,
@@ -77,16 +78,18 @@ class Session:
         Augmentations get x [N, …, C] and y [N] as numpy arrays, with a seed for each batch.
         Raises DataError where data and model do not fit, RunError where the loss is no number.
         """
-        train = splits.samples("train")
+        train, valid = splits.samples("train"), splits.valid and splits.samples("valid")
         examine(model, train, "train", self.framework.timed)
-        if splits.valid is not None:
-            examine(model, splits.samples("valid"), "valid", self.framework.timed)
+        if valid:
+            examine(model, valid, "valid", self.framework.timed)
         if training.epochs or getattr(model, "input_format", None) is None:
             model.input_format = self._format(model, train, training)
-        fit = Fit(self.framework, self.context, self.device, model)
-        with threads(self._work(model, training.batch_size)):
-            history = fit.run(splits, training)
+        fit = Fit(self.framework, self.context, self.device, model, train, valid, training)
+        with threads(self._work(model, training.batch_size * model.timesteps)):
+            history = tuple(fit.epochs())
         model.eval()
+        if training.epochs or not getattr(model, "seen", None):
+            observe(model, self.framework, evaluated(model, train, training, self.context))
         return Trained(model, history, tuple(_measures(model, history)))
 
     def predict(self, model: Any, samples: Samples) -> Prediction:
@@ -151,10 +154,7 @@ class Session:
             spare = spare_bits(lower(model, self.framework.timed).network)
         except NetworkError:
             spare = 0
-        x, y = train.x, train.y
-        for augmentation in training.augmentations:
-            if getattr(augmentation, "evaluate", False):
-                x, y = augmentation.apply(x, y, self.context, shapes(train, model))
+        x = evaluated(model, train, training, self.context)
         return input_format(x, BITS["float32"] - spare)
 
     def _run(
@@ -166,7 +166,7 @@ class Session:
         layout: Format | None = getattr(model, "input_format", None)
         x = self._gridded(samples.channels_first(), layout)
         model.eval()
-        work = self._work(model, BATCH)
+        work = self._work(model, BATCH * (model.timesteps if self.multi_step else 1))
         try:
             for start in range(0, len(x), BATCH):
                 with torch.inference_mode(), threads(work):
@@ -176,14 +176,13 @@ class Session:
         finally:
             functional.reset_net(model)
 
-    def _work(self, model: Any, samples: int) -> int:
+    def _work(self, model: Any, batch: int) -> int:
         """How many numbers the largest tensor of a batch holds, going by the document."""
         try:
             network = lower(model, self.framework.timed).network
         except NetworkError:
             return WORK
-        steps = network.timesteps if self.multi_step else 1
-        return samples * steps * max(map(math.prod, network.shapes.values()))
+        return batch * max(map(math.prod, network.shapes.values()))
 
     def _gridded(self, x: NDArray[np.float32], layout: Format | None) -> NDArray[np.float32]:
         if layout is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +11,11 @@ from typing import Any
 
 from attrs import evolve
 from spikingjelly.activation_based import base
-from spikingjelly.activation_based import neuron as neurons
 from torch import nn
 
 from snn_framework_spikingjelly.generic import GenericNeuron
-from snn_kernel import Context, configure
-from snn_kernel.errors import near
+from snn_framework_spikingjelly.natives import Native
+from snn_kernel import ConfigError, Context, configure
 from snn_kernel.registry import Registry
 
 _lent: ContextVar[Context | None] = ContextVar("context lent to neurons", default=None)
@@ -76,6 +74,8 @@ class SNN(nn.Module, base.StepModule):  # type: ignore[misc]
         self.input_shape = (timesteps, *input_shape)
         self.output_shape = tuple(output_shape)
         self._law = _law(neuron) if isinstance(neuron, Mapping) else neuron
+        if isinstance(self._law, Native):
+            self._law.fit(timesteps)
         self.step_mode = getattr(self._law, "step_mode", _step_mode.get())
 
     def create_neuron(self, quant_params: Any = None) -> nn.Module:
@@ -85,30 +85,16 @@ class SNN(nn.Module, base.StepModule):  # type: ignore[misc]
         more = () if quant_params is None else (quant_params,)
         if not hasattr(law, "module"):
             return GenericNeuron(law, self.step_mode)
-        module: nn.Module = law.module(context, *more)
-        if not isinstance(law, _Native):
-            module.law = law  # what the module is lowered by
-        return module
-
-
-class _Native:
-    """A neuron class of SpikingJelly that is no kind of ours, with its parameters."""
-
-    def __init__(self, kind: type[nn.Module], params: Mapping[str, Any]) -> None:
-        self.kind, self.params = kind, dict(params)
-        self.backend = self.params.pop("backend", "torch")
-        self.step_mode = self.params.get("step_mode", "s")
-        if self.params.get("v_reset") is False:
-            self.params["v_reset"] = None
-
-    def module(self, context: Context) -> nn.Module:
-        if self.backend != "torch":
-            context.warn(f"backend '{self.backend}': SpikingJelly 2 chooses it by the device")
-        return self.kind(**self.params)
+        module: Any = law.module(context, *more)
+        if not hasattr(law, "step_mode"):
+            module.step_mode = self.step_mode
+        module.law = law  # what the module is lowered by
+        made: nn.Module = module
+        return made
 
 
 def _law(neuron: Mapping[str, Any]) -> Any:
-    """What a table {kind, params} stands for: a config object, or a class of SpikingJelly."""
+    """The config object that a table {kind, params} stands for."""
     if "kind" not in neuron:
         raise ValueError(f"the neuron has no 'kind': {dict(neuron)}")
     kind, params = neuron["kind"], neuron.get("params", {})
@@ -118,15 +104,8 @@ def _law(neuron: Mapping[str, Any]) -> Any:
         raise TypeError(f"the neuron's 'params' must be a table, not {params!r}")
     if not isinstance(params.get("step_mode", "s"), str):
         raise TypeError(f"step_mode must be a string, not {params['step_mode']!r}")
-    installed = [o.kind.name for o in Registry.discover().offers if o.slot == "neuron"]
-    if kind in installed:
-        return configure("neuron", kind, params, "[neuron]")
-    native = {n: c for n, c in vars(neurons).items() if _is_neuron(c)}
-    if kind not in native:
-        hint = near(kind, [*installed, *native])
-        raise AttributeError(f"no neuron '{kind}', neither installed nor in SpikingJelly ({hint})")
-    return _Native(native[kind], params)
-
-
-def _is_neuron(item: Any) -> bool:
-    return inspect.isclass(item) and issubclass(item, base.MemoryModule)
+    try:
+        Registry.discover().find("neuron", kind)
+    except ConfigError as error:
+        raise AttributeError(f"no neuron '{kind}': {error}") from None
+    return configure("neuron", kind, params, "[neuron]")

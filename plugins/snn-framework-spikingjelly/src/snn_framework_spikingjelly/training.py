@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from attrs import define, evolve
+from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from snn_framework_spikingjelly import optimizers
+from snn_framework_spikingjelly.checkpoint import Checkpoint
+from snn_framework_spikingjelly.course import Course
 from snn_framework_spikingjelly.framework import SpikingJelly
 from snn_framework_spikingjelly.metrics import scores
 from snn_framework_spikingjelly.rollout import Rollout, readout
-from snn_kernel import Context, DataError, Epoch, RunError, Samples, Shapes, Splits, Training
+from snn_framework_spikingjelly.unrolled import unrolled
+from snn_kernel import Context, DataError, Epoch, RunError, Samples, Shapes, Training
 
 BATCH_VALID = 256  # samples of the validation set at a time
 
@@ -37,57 +39,99 @@ class _Sum:
         return {f"{prefix}_{k}": v for k, v in {"loss": self.loss / len(y), **found}.items()}
 
 
-@define
+@frozen
 class Fit:
-    """One model being fitted; batches are drawn by a generator of its own, seeded by `context`."""
+    """A training about to begin: of `model`, on `train`, validated on `valid` if that is there.
+
+    Batches are drawn by a generator of its own, seeded by `context`. After every epoch what it
+    takes to go on is kept in the context's folder, if it has one.
+    """
 
     framework: SpikingJelly
     context: Context
     device: torch.device
     model: Any
+    train: Samples
+    valid: Samples | None
+    training: Training
 
-    def run(self, splits: Splits, training: Training) -> tuple[Epoch, ...]:
-        """All epochs; RunError, naming epoch and batch, where the loss is no number any more."""
-        train = splits.samples("train")
-        valid = splits.valid and splits.samples("valid")
-        model = self.model.to(self.device)
-        torch.manual_seed(self.context.seed)
-        optimizer, scheduler = optimizers.build(training.optimizer, model.parameters())
-        shuffle = np.random.default_rng(self.context.seed)
-        names = self._metrics()
-        history: list[Epoch] = []
-        best: tuple[float, dict[str, Tensor]] | None = None
-        for number in range(1, training.epochs + 1):
-            start = time.perf_counter()
-            order = shuffle.permutation(len(train))
-            passed = self._pass(train, order, training, optimizer, number)
-            measures = passed.measures("train", names)
-            if valid:
-                measures |= self._validate(valid).measures("valid", names)
-            _advance(scheduler, measures)
-            history.append(Epoch(number, time.perf_counter() - start, measures))
-            value = self._worth(measures)
-            if self.framework.use_best_epoch and (best is None or value > best[0]):
-                best = value, copy.deepcopy(model.state_dict())
-        if best is not None:
-            model.load_state_dict(best[1])
+    def epochs(self) -> Iterator[Epoch]:
+        """Every epoch once it is past, those from a checkpoint too; RunError, naming epoch and
+        batch, where the loss is no number any more.
+
+        After the last the model is on the CPU, with the weights of the best epoch if so asked.
+        """
+        framework, training, model = self.framework, self.training, self.model
+        if not training.epochs:
+            return
+        kept = Checkpoint.of(self.context, framework, training, model, self.train, self.valid)
+        model.to(self.device)
+        course = Course.begin(model, training.optimizer, self.context.seed, framework.dtype)
+        if kept and (state := kept.read(self.context, self.device)):
+            course.restore(state)
+        yield from course.history
+        with unrolled(model) as multi_step:
+            passes = _Passes(self, course, Rollout(multi_step, framework.timed))
+            for number in range(len(course.history) + 1, training.epochs + 1):
+                course.history.append(passes.epoch(number))
+                improved = course.judge(self._worth(course.history[-1]), framework.use_best_epoch)
+                if kept:
+                    kept.keep(course.state(), model if improved else None)
+                yield course.history[-1]
+        if course.best_weights is not None:
+            model.load_state_dict(course.best_weights)
         model.to("cpu")
-        return tuple(history)
 
-    def _pass(
-        self,
-        samples: Samples,
-        order: NDArray[np.int64],
-        training: Training,
-        optimizer: torch.optim.Optimizer,
-        epoch: int,
-    ) -> _Sum:
-        self.model.train()
-        batches = math.ceil(len(order) / training.batch_size)
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics asked for, accuracy, and what the best epoch is judged by."""
+        judge = self.framework.checkpoint_metric.name.partition("_")[2]
+        asked = ("acc", *self.framework.metrics, *([] if judge == "loss" else [judge]))
+        return tuple(dict.fromkeys(asked))
+
+    def _worth(self, epoch: Epoch) -> float:
+        """The checkpoint metric, larger is better; of the training set if there is no other."""
+        prefix, _, metric = self.framework.checkpoint_metric.name.partition("_")
+        prefix = "train" if prefix == "train" or "valid_loss" not in epoch.measures else "valid"
+        value = epoch.measures[f"{prefix}_{metric}"]
+        return value if self.framework.checkpoint_metric.mode == "max" else -value
+
+
+@define
+class _Passes:
+    """The passes through the sets that make an epoch of `fit`."""
+
+    fit: Fit
+    course: Course
+    rollout: Rollout
+    _train: Tensor | None = field(init=False)  # channels first, if batches are taken as they are
+    _valid: Tensor | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        whole = None if self.fit.training.augmentations else self.fit.train
+        self._train, self._valid = (
+            None if s is None else torch.from_numpy(s.channels_first())
+            for s in (whole, self.fit.valid)
+        )
+
+    def epoch(self, number: int) -> Epoch:
+        """Through the training set once, through the validation set if there is one."""
+        start, fit = time.perf_counter(), self.fit
+        order = self.course.shuffle.permutation(len(fit.train))
+        measures = self._pass(order, number).measures("train", fit.metrics)
+        if fit.valid and self._valid is not None:
+            measures |= self._validate(fit.valid, self._valid).measures("valid", fit.metrics)
+        _advance(self.course.scheduler, measures)
+        return Epoch(number, time.perf_counter() - start, measures)
+
+    def _pass(self, order: NDArray[np.int64], epoch: int) -> _Sum:
+        model, optimizer, scaler = self.fit.model, self.course.optimizer, self.course.scaler
+        size = self.fit.training.batch_size
+        model.train()
+        batches = math.ceil(len(order) / size)
         passed = _Sum(0.0, [], [])
         for batch in range(batches):
-            chosen = order[batch * training.batch_size : (batch + 1) * training.batch_size]
-            x, y = self._batch(samples, chosen, training, epoch * batches + batch)
+            x, y = self._batch(order[batch * size :][:size], epoch * batches + batch)
             optimizer.zero_grad(set_to_none=True)
             logits = self._logits(x)
             loss = self._loss(logits, y)
@@ -96,32 +140,33 @@ class Fit:
                     f"the loss is {value} in epoch {epoch}, batch {batch + 1} of {batches}: lower "
                     "the learning rate, or look for values far out of range in the data"
                 )
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scaler.step(optimizer)
+            scaler.update()
             passed.loss += value * len(y)
             passed.logits.append(logits.detach().cpu())
             passed.labels.append(y.argmax(1).numpy() if y.ndim > 1 else y.numpy())
-            self._tell(epoch, training.epochs, batch + 1, batches, value)
+            self._tell(epoch, batch + 1, batches, value)
         return passed
 
-    def _batch(
-        self, samples: Samples, index: NDArray[np.int64], training: Training, number: int
-    ) -> tuple[Tensor, Tensor]:
-        """Augmented samples, channels first, and labels [N] (or [N, K] if they were mixed)."""
+    def _batch(self, index: NDArray[np.int64], number: int) -> tuple[Tensor, Tensor]:
+        """Samples, augmented, channels first, and labels [N] (or [N, K] if they were mixed)."""
+        samples, context = self.fit.train, self.fit.context
+        if self._train is not None:
+            return self._train[index], torch.from_numpy(samples.y[index])
         x, y = samples.x[index], samples.y[index]
-        known = shapes(samples, self.model)
-        for position, augmentation in enumerate(training.augmentations):
-            entropy = (self.context.seed, number, position)
+        known = shapes(samples, self.fit.model)
+        for position, augmentation in enumerate(self.fit.training.augmentations):
+            entropy = (context.seed, number, position)
             seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-            x, y = augmentation.apply(x, y, evolve(self.context, seed=seed), known)
+            x, y = augmentation.apply(x, y, evolve(context, seed=seed), known)
         x = np.moveaxis(np.asarray(x, np.float32), -1, 2 if samples.timed else 1)
         return torch.from_numpy(np.ascontiguousarray(x)), torch.as_tensor(y)
 
     @torch.inference_mode()
-    def _validate(self, samples: Samples) -> _Sum:
-        self.model.eval()
+    def _validate(self, samples: Samples, x: Tensor) -> _Sum:
+        self.fit.model.eval()
         passed = _Sum(0.0, [], [samples.y])
-        x = torch.from_numpy(samples.channels_first())
         for start in range(0, len(samples), BATCH_VALID):
             chosen = slice(start, start + BATCH_VALID)
             y = torch.from_numpy(samples.y[chosen])
@@ -131,34 +176,25 @@ class Fit:
         return passed
 
     def _logits(self, x: Tensor) -> Tensor:
-        rollout = Rollout(self.framework.multi_step, self.framework.timed)
-        return readout(rollout(self.model, x.to(self.device), self.model.timesteps))
+        device, dtype, model = self.fit.device, self.fit.framework.dtype, self.fit.model
+        with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
+            outputs = self.rollout(model, x.to(device), model.timesteps)
+        return readout(outputs.float())
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        y = y.to(self.device)
-        if self.framework.loss == "crossentropy":
+        y = y.to(self.fit.device)
+        if self.fit.framework.loss == "crossentropy":
             return functional.cross_entropy(logits, y)
         targets = y if y.ndim > 1 else functional.one_hot(y, logits.shape[1])
         return functional.mse_loss(logits, targets.to(logits.dtype))
 
-    def _metrics(self) -> tuple[str, ...]:
-        """The metrics asked for, accuracy, and what the best epoch is judged by."""
-        judge = self.framework.checkpoint_metric.name.partition("_")[2]
-        asked = ("acc", *self.framework.metrics, *([] if judge == "loss" else [judge]))
-        return tuple(dict.fromkeys(asked))
-
-    def _worth(self, measures: dict[str, float]) -> float:
-        """The checkpoint metric, larger is better; of the training set if there is no other."""
-        prefix, _, metric = self.framework.checkpoint_metric.name.partition("_")
-        prefix = "train" if prefix == "train" or "valid_loss" not in measures else "valid"
-        value = measures[f"{prefix}_{metric}"]
-        return value if self.framework.checkpoint_metric.mode == "max" else -value
-
-    def _tell(self, epoch: int, epochs: int, batch: int, batches: int, loss: float) -> None:
-        due = batch % self.framework.progress_bar_refresh_rate == 0 or batch == batches
-        if self.framework.enable_progress_bar and due:
+    def _tell(self, epoch: int, batch: int, batches: int, loss: float) -> None:
+        framework, epochs = self.fit.framework, self.fit.training.epochs
+        due = batch % framework.progress_bar_refresh_rate == 0 or batch == batches
+        if framework.enable_progress_bar and due:
             done = (epoch - 1) * batches + batch
-            self.context.progress("train", done, epochs * batches, {"epoch": epoch, "loss": loss})
+            measures = {"epoch": epoch, "loss": loss}
+            self.fit.context.progress("train", done, epochs * batches, measures)
 
 
 def shapes(samples: Samples, model: Any) -> Shapes:

@@ -1,8 +1,9 @@
-"""Weights on disk: safetensors, with the input's grid in the metadata."""
+"""Weights on disk: safetensors, with the input's grid and the layers' ranges in the metadata."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from torch import Tensor, nn
 from snn_kernel import DataError, write_atomic
 from snn_kernel.network import Format
 
-KEY = "input_format"
+KEY, SEEN = "input_format", "seen"
 
 
 def save(model: nn.Module, path: Path) -> None:
-    """The state dict, and the input's grid if it is known, whole or not at all."""
-    layout = getattr(model, "input_format", None)
+    """The state dict, and the input's grid and the layers' ranges if they are known, whole or not
+    at all."""
+    layout, seen = getattr(model, "input_format", None), getattr(model, "seen", None)
     metadata = {} if layout is None else {KEY: json.dumps(asdict(layout))}
+    metadata |= {SEEN: json.dumps(seen)} if seen else {}
     tensors = {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
 
@@ -28,7 +31,7 @@ def save(model: nn.Module, path: Path) -> None:
 def load(model: nn.Module, path: Path) -> None:
     """The weights in `path` into `model`; DataError names all that does not fit, and then nothing
     has been changed."""
-    found, layout = _read(path)
+    found, layout, seen = _read(path)
     expected = model.state_dict()
     faults = [f"missing '{k}'" for k in expected.keys() - found.keys()]
     faults += [f"unexpected '{k}'" for k in found.keys() - expected.keys()]
@@ -41,14 +44,16 @@ def load(model: nn.Module, path: Path) -> None:
         raise DataError(*(f"{path}: {fault}" for fault in sorted(faults)))
     model.load_state_dict(found)
     model.input_format = layout  # type: ignore[assignment]
+    model.seen = seen  # type: ignore[assignment]
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], Format | None]:
+def _read(path: Path) -> tuple[dict[str, Tensor], Format | None, dict[str, float]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
-        return tensors, _format(json.loads(metadata[KEY])) if KEY in metadata else None
+        layout = _format(json.loads(metadata[KEY])) if KEY in metadata else None
+        return tensors, layout, _seen(json.loads(metadata.get(SEEN, "{}")))
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file of weights") from None
     except (OSError, SafetensorError, ValueError, TypeError) as error:
@@ -61,3 +66,11 @@ def _format(value: Any) -> Format:
     if not whole or not 1 < layout.bits <= 25 or layout.rounding != "nearest":
         raise ValueError(f"'{KEY}' is {value}")
     return layout
+
+
+def _seen(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(
+        type(v) is float and math.isfinite(v) for v in value.values()
+    ):
+        raise ValueError(f"'{SEEN}' is {value!r:.40}")
+    return value

@@ -1,3 +1,3 @@
-"""Spiking models for snn-kernel."""
+"""Spiking models for snn-kernel, and their formal twins."""
 
 __version__ = "0.1.0"

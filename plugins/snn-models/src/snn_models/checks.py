@@ -65,12 +65,13 @@ def classes(config: Any) -> Iterator[str]:
 
 
 def framework(config: Any, plan: Any) -> Iterator[str]:
-    """A spiking network needs a framework that runs timesteps."""
-    found = plan.framework
-    if not hasattr(found.config, "multi_step"):
+    """Spiking networks need a framework that runs timesteps, formal ones a framework that does
+    not."""
+    found, spiking = plan.framework, hasattr(config, "neuron")
+    if getattr(found.config, "spiking", None) is not spiking:
         kind = getattr(found, "kind", type(found.config).__name__)
-        model = type(config).__name__
-        yield f"{model} is a spiking model, which framework '{kind}' does not train"
+        model, what = type(config).__name__, "spiking" if spiking else "formal"
+        yield f"{model} is a {what} model, which framework '{kind}' does not train"
 
 
 def spatial(config: Any, shapes: Shapes) -> tuple[int, ...]:
@@ -88,6 +89,11 @@ def spatial(config: Any, shapes: Shapes) -> tuple[int, ...]:
 
 def timesteps(config: Any, shapes: Shapes) -> None:
     """ConfigError where the data has timesteps, but not as many as the model."""
-    if shapes.timesteps not in (None, config.timesteps):
-        what = f"timesteps is {config.timesteps}, the data has {shapes.timesteps}"
-        raise ConfigError(Fault(type(config).__name__, what))
+    model, own = type(config).__name__, getattr(config, "timesteps", None)
+    if shapes.timesteps is not None and own is None:
+        what = f"a formal model takes no timesteps, the data has {shapes.timesteps}"
+        raise ConfigError(
+            Fault(model, what, hint="give it samples without timesteps, or train a spiking model")
+        )
+    if shapes.timesteps not in (None, own):
+        raise ConfigError(Fault(model, f"timesteps is {own}, the data has {shapes.timesteps}"))

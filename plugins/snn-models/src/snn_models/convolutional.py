@@ -1,4 +1,4 @@
-"""SCNN as a torch module."""
+"""SCNN and CNN as torch modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 from snn_framework_spikingjelly import layers as ours
 from snn_framework_spikingjelly.snn import SNN
-from snn_models.draft import Draft
+from snn_models.cnn import CNN, Convolutional
+from snn_models.draft import Draft, through
+from snn_models.formal import FormalNetwork
+from snn_models.material import Formal, Spiking
 from snn_models.scnn import SCNN
 
 
@@ -23,25 +26,41 @@ class ConvolutionalSNN(SNN):
         self, config: SCNN, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> None:
         super().__init__(input_shape, output_shape, config.timesteps, config.neuron)
-        self.layers = nn.ModuleDict(dict(_Build(self, config).layers()))
+        draft = _Build(config, Spiking(self), input_shape)
+        self.layers = nn.ModuleDict(dict(draft.layers(*output_shape)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K], or [T, N, K] in mode "m"."""
-        for module in self.layers.values():
-            x = module(x)
-        return x
+        return through(self.layers.values(), x)
+
+
+class ConvolutionalNetwork(FormalNetwork):
+    """The formal network that `config` describes; forward takes [N, C, …]."""
+
+    def __init__(
+        self, config: CNN, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(input_shape, output_shape)
+        draft = _Build(config, Formal(), input_shape)
+        self.layers = nn.ModuleDict(dict(draft.layers(*output_shape)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [N, K]."""
+        return through(self.layers.values(), x)
 
 
 class _Build(Draft):
     """The layers of a convolutional network."""
 
-    def __init__(self, model: ConvolutionalSNN, config: SCNN) -> None:
-        super().__init__(model, "SCNN")
+    def __init__(
+        self, config: Convolutional, material: Spiking | Formal, input_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(type(config).__name__, material, input_shape)
         self.config = config
 
-    def layers(self) -> Iterator[tuple[str, nn.Module]]:
+    def layers(self, classes: int) -> Iterator[tuple[str, nn.Module]]:
         """(name, layer), in order."""
-        config, (classes,) = self.config, self.model.output_shape
+        config = self.config
         yield from self.average("prepool", config.prepool)
         for i in range(len(config.filters)):
             yield from self.block(i)
@@ -49,14 +68,14 @@ class _Build(Draft):
         count = len(config.filters)
         if config.gsp:
             yield f"conv{count + 1}", self.conv(f"conv{count + 1}", classes, 1, bias=True)
-            yield f"neuron{count + 1}", self.model.create_neuron()
+            yield from self.unit(count + 1)
             yield "gsp", getattr(ours, f"GlobalSumPool{self.dims}d")()
             return
         yield "flatten", self.made("Flatten")
         size = self.channels * math.prod(self.map)
         for i, units in enumerate(config.fc_units):
             yield f"fc{i + 1}", self.made("Linear", size, units)
-            yield f"neuron{count + i + 1}", self.model.create_neuron()
+            yield from self.unit(count + i + 1)
             yield from self.dropout(count + i)
             size = units
         yield f"fc{len(config.fc_units) + 1}", self.made("Linear", size, classes)
@@ -68,14 +87,14 @@ class _Build(Draft):
         padding, stride = config.each("paddings")[i], config.each("strides")[i]
         if config.separables and config.separables[i]:
             own, name = self.channels, f"{number}_dw"
-            yield from self.spiking(name, own, kernel, padding, stride, groups=own)
-            yield from self.spiking(f"{number}_pw", channels, 1)
+            yield from self.activated(name, own, kernel, padding, stride, groups=own)
+            yield from self.activated(f"{number}_pw", channels, 1)
         else:
-            yield from self.spiking(number, channels, kernel, padding, stride)
+            yield from self.activated(number, channels, kernel, padding, stride)
         yield from self.dropout(i)
         yield from self.maximum(f"maxpool{number}", config.each("pool_sizes")[i])
 
-    def spiking(
+    def activated(
         self,
         name: str,
         channels: int,
@@ -84,7 +103,7 @@ class _Build(Draft):
         stride: int = 1,
         groups: int = 1,
     ) -> Iterator[tuple[str, nn.Module]]:
-        """Convolution, batch normalisation if asked, neuron."""
+        """Convolution, batch normalisation if asked, neurons or a ReLU."""
         bias = not self.config.batch_norm
         yield (
             f"conv{name}",
@@ -92,9 +111,9 @@ class _Build(Draft):
         )
         if self.config.batch_norm:
             yield f"bn{name}", self.made(f"BatchNorm{self.dims}d", channels)
-        yield f"neuron{name}", self.model.create_neuron()
+        yield from self.unit(name)
 
     def dropout(self, i: int) -> Iterator[tuple[str, nn.Module]]:
-        """Dropout after the i-th neuron, counted from 0, where there is any."""
+        """Dropout after the i-th layer, counted from 0, where there is any."""
         if share := self.config.each("dropouts")[i]:
             yield f"dropout{i + 1}", self.made("Dropout", share)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spikingjelly.activation_based import layer as sj
-from torch import nn
+from torch import Tensor, nn
 
-from snn_framework_spikingjelly.snn import SNN
 from snn_kernel import ConfigError, Fault
+from snn_models.material import Formal, Spiking
 
 
 class Draft:
     """Makes layers one after another, for the channels and the map that the last one left.
 
-    `kind` is the model's name in messages, `within` what stands there before a layer's name.
+    `input_shape` is channels last. `kind` is the model's name in messages, `within` what stands
+    there before a layer's name.
     """
 
-    def __init__(self, model: SNN, kind: str) -> None:
-        self.model, self.kind, self.within = model, kind, ""
+    def __init__(self, kind: str, material: Spiking | Formal, input_shape: tuple[int, ...]) -> None:
+        self.kind, self.material, self.within = kind, material, ""
         self.map: tuple[int, ...]
-        *sizes, self.channels = model.input_shape[1:]
+        *sizes, self.channels = input_shape
         self.map, self.dims = tuple(sizes), len(sizes)
 
     def conv(
@@ -65,9 +65,19 @@ class Draft:
         self.map = found
 
     def made(self, kind: str, *args: Any, **more: Any) -> nn.Module:
-        """A layer of SpikingJelly in the step mode of the model."""
-        module: nn.Module = getattr(sj, kind)(*args, **more, step_mode=self.model.step_mode)
-        return module
+        """A layer by the name that it has in torch."""
+        return self.material.layer(kind, *args, **more)
+
+    def unit(self, suffix: str | int) -> Iterator[tuple[str, nn.Module]]:
+        """What stands behind a layer with weights: neurons, or a ReLU."""
+        yield f"{self.material.unit}{suffix}", self.material.activation()
+
+
+def through(modules: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """What comes out of `modules`, one after another."""
+    for module in modules:
+        x = module(x)
+    return x
 
 
 def shown(sizes: tuple[int, ...]) -> str:

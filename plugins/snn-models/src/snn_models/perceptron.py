@@ -1,13 +1,18 @@
-"""SMLP as a torch module."""
+"""SMLP and MLP as torch modules."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 
-from spikingjelly.activation_based import layer as sj
 from torch import Tensor, nn
 
 from snn_framework_spikingjelly.snn import SNN
+from snn_models.draft import through
+from snn_models.formal import FormalNetwork
+from snn_models.material import Formal, Spiking
+from snn_models.mlp import MLP
 from snn_models.smlp import SMLP
 
 
@@ -21,17 +26,33 @@ class SpikingPerceptron(SNN):
         self, config: SMLP, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
     ) -> None:
         super().__init__(input_shape, output_shape, config.timesteps, config.neuron)
-        mode, size = self.step_mode, math.prod(input_shape)
-        layers: dict[str, nn.Module] = {"flatten1": sj.Flatten(step_mode=mode)}
-        for i, units in enumerate(config.units, 1):
-            layers[f"fc{i}"] = sj.Linear(size, units, step_mode=mode)
-            layers[f"neuron{i}"] = self.create_neuron()
-            size = units
-        layers[f"fc{len(config.units) + 1}"] = sj.Linear(size, *output_shape, step_mode=mode)
-        self.layers = nn.ModuleDict(layers)
+        sizes = (math.prod(input_shape), *config.units, *output_shape)
+        self.layers = nn.ModuleDict(dict(_layers(Spiking(self), sizes)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K], or [T, N, K] in mode "m"."""
-        for module in self.layers.values():
-            x = module(x)
-        return x
+        return through(self.layers.values(), x)
+
+
+class Perceptron(FormalNetwork):
+    """The formal network that `config` describes; forward takes [N, C, …]."""
+
+    def __init__(
+        self, config: MLP, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(input_shape, output_shape)
+        sizes = (math.prod(input_shape), *config.units, *output_shape)
+        self.layers = nn.ModuleDict(dict(_layers(Formal(), sizes)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [N, K]."""
+        return through(self.layers.values(), x)
+
+
+def _layers(material: Spiking | Formal, sizes: tuple[int, ...]) -> Iterator[tuple[str, nn.Module]]:
+    """(name, layer), in order; `sizes` are those of all tensors, first to last."""
+    yield "flatten1", material.layer("Flatten")
+    for i, (before, after) in enumerate(itertools.pairwise(sizes), 1):
+        yield f"fc{i}", material.layer("Linear", before, after)
+        if i < len(sizes) - 1:
+            yield f"{material.unit}{i}", material.activation()

@@ -1,4 +1,4 @@
-"""SResNet and SResNetStride as a torch module."""
+"""SResNet, SResNetStride and ResNet as torch modules."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from torch import Tensor, nn
 from snn_framework_spikingjelly import layers as ours
 from snn_framework_spikingjelly.snn import SNN
 from snn_kernel import ConfigError, Fault
-from snn_models.draft import Draft, shown
-from snn_models.sresnet import Residual, Stage
+from snn_models.draft import Draft, shown, through
+from snn_models.formal import FormalNetwork
+from snn_models.material import Formal, Spiking
+from snn_models.resnet import Residual, ResNet, Stage
+from snn_models.sresnet import SResNet, SResNetStride
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions with neurons, and the shortcut whose spikes are added to theirs.
+    """Two convolutions with what stands behind them, and the shortcut that is added to them.
 
-    `parts` are its modules by name, whichever of BODY and SHORTCUT it has. Values go up to the
-    number of blocks plus one, since no neuron follows.
+    `parts` are its modules by name, whichever of BODY and SHORTCUT it has, `last` follows the sum.
+    With neurons, values go up to the number of blocks plus one, since none follows.
     """
 
-    BODY = ("conv1", "bn1", "pool1", "neuron1", "conv2", "bn2", "neuron2")
+    BODY = ("conv1", "bn1", "pool1", "neuron1", "relu1", "conv2", "bn2", "neuron2")
     SHORTCUT = ("sconv", "sbn", "smax", "spool", "neuronr")
 
-    def __init__(self, parts: Mapping[str, nn.Module]) -> None:
+    def __init__(self, parts: Mapping[str, nn.Module], last: Mapping[str, nn.Module]) -> None:
         super().__init__()
-        for name, module in parts.items():
+        self.last = tuple(last)
+        for name, module in {**parts, "add": ours.Add(), **last}.items():
             self.add_module(name, module)
-        self.add = ours.Add()
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, …] → [N, C', …], or both with T before N."""
-        total: Tensor = self.add(self._through(self.BODY, x), self._through(self.SHORTCUT, x))
-        return total
+        total = self.add(self._through(self.BODY, x), self._through(self.SHORTCUT, x))
+        return self._through(self.last, total)
 
     def _through(self, names: tuple[str, ...], x: Tensor) -> Tensor:
-        for name in names:
-            if hasattr(self, name):
-                x = getattr(self, name)(x)
-        return x
+        return through((getattr(self, name) for name in names if hasattr(self, name)), x)
 
 
 class ResidualSNN(SNN):
@@ -50,39 +50,59 @@ class ResidualSNN(SNN):
 
     def __init__(
         self,
-        config: Residual,
+        config: SResNet | SResNetStride,
         input_shape: tuple[int, ...],
         output_shape: tuple[int, ...],
     ) -> None:
         super().__init__(input_shape, output_shape, config.timesteps, config.neuron)
-        for name, module in _Build(self, config).parts():
+        for name, module in _Build(config, Spiking(self), input_shape).parts(*output_shape):
             self.add_module(name, module)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K], or [T, N, K] in mode "m"."""
-        for child in self.children():
-            for module in child if isinstance(child, nn.ModuleList) else (child,):
-                x = module(x)
-        return x
+        return through(_flat(self), x)
+
+
+class ResidualNetwork(FormalNetwork):
+    """The formal network that `config` describes; forward takes [N, C, …]."""
+
+    def __init__(
+        self, config: ResNet, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(input_shape, output_shape)
+        for name, module in _Build(config, Formal(), input_shape).parts(*output_shape):
+            self.add_module(name, module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs [N, K]."""
+        return through(_flat(self), x)
+
+
+def _flat(model: nn.Module) -> Iterator[nn.Module]:
+    """The parts of `model`, groups of blocks one by one."""
+    for child in model.children():
+        yield from child if isinstance(child, nn.ModuleList) else (child,)
 
 
 class _Build(Draft):
     """The parts of a residual network."""
 
-    def __init__(self, model: ResidualSNN, config: Residual) -> None:
-        super().__init__(model, type(config).__name__)
+    def __init__(
+        self, config: Residual, material: Spiking | Formal, input_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(type(config).__name__, material, input_shape)
         self.config = config
 
-    def parts(self) -> Iterator[tuple[str, nn.Module]]:
+    def parts(self, classes: int) -> Iterator[tuple[str, nn.Module]]:
         """(name, module), in order."""
         first, *stages = self.config.stages()
         yield from self.average("prepool", self.config.prepool)
         yield from self.convolution(1, first)
         yield from self.maximum("pool1", first.pool)
-        yield "neuron1", self.model.create_neuron()
+        yield from self.unit(1)
         counts = zip(stages, self.config.num_blocks, strict=True)
         yield "layers", nn.ModuleList([self.group(i, *of) for i, of in enumerate(counts)])
-        yield from self.readout()
+        yield from self.readout(classes)
 
     def group(self, i: int, stage: Stage, count: int) -> nn.Module:
         """The i-th group of `count` blocks, only the first of which shrinks the map."""
@@ -106,15 +126,16 @@ class _Build(Draft):
             hint = "an odd kernel keeps the map with a padding of half of it, rounded down"
             raise ConfigError(Fault(self.kind, what, hint=hint))
         self.within = ""
-        return BasicBlock(parts)
+        return BasicBlock(parts, {} if self.material.sums_last else dict(self.unit("")))
 
     def body(self, stage: Stage) -> Iterator[tuple[str, nn.Module]]:
         """The two convolutions of a block."""
         yield from self.convolution(1, stage)
         yield from self.maximum("pool1", stage.pool)
-        yield "neuron1", self.model.create_neuron()
+        yield from self.unit(1)
         yield from self.convolution(2, evolve(stage, stride=1))
-        yield "neuron2", self.model.create_neuron()
+        if self.material.sums_last:
+            yield from self.unit(2)
 
     def shortcut(self, stage: Stage) -> Iterator[tuple[str, nn.Module]]:
         """What brings a block's input to the shape of its output, nothing where it has it."""
@@ -124,15 +145,14 @@ class _Build(Draft):
             yield "sconv", self.conv("sconv", stage.channels, 1, stride=stage.stride, bias=bias)
             yield from self.normalisation("sbn")
         yield from self.maximum(self.config.shortcut_pool, stage.pool)
-        if projected:
-            yield "neuronr", self.model.create_neuron()
+        if projected and self.material.sums_last:
+            yield from self.unit("r")
 
-    def readout(self) -> Iterator[tuple[str, nn.Module]]:
+    def readout(self, classes: int) -> Iterator[tuple[str, nn.Module]]:
         """From the last map to the classes."""
-        (classes,) = self.model.output_shape
         if self.config.postpool == "sum":
             yield "conv2", self.conv("conv2", classes, 1)
-            yield "neuron2", self.model.create_neuron()
+            yield from self.unit(2)
             yield "gsp", getattr(ours, f"GlobalSumPool{self.dims}d")()
             return
         kind = {"max": "MaxPool", "avg": "AvgPool"}[self.config.postpool]

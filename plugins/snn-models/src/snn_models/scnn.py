@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from attrs.validators import ge, in_, optional
+from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
+from snn_models.cnn import Convolutional
 
 if TYPE_CHECKING:
     from snn_models.convolutional import ConvolutionalSNN
 
 
-@frozen
-class SCNN:
+@frozen(kw_only=True)
+class SCNN(Convolutional):
     """A spiking convolutional network.
 
     For each of `filters`: convolution, batch normalisation if asked, neuron, dropout, max-pool;
@@ -45,49 +45,8 @@ class SCNN:
     output_shape: [classes] (default: those of the data).
     """
 
-    filters: tuple[int, ...] = field(validator=[checks.filled, checks.least(1)])
-    kernel_sizes: tuple[int, ...] = field(validator=checks.least(1))
     neuron: Any = chosen("neuron")
-    paddings: int | tuple[int, ...] = field(default=0, validator=checks.least(0))
-    strides: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
-    pool_sizes: int | tuple[int, ...] = field(default=0, validator=checks.least(0))
-    dropouts: float | tuple[float, ...] = field(default=0.0, validator=checks.share)
-    fc_units: tuple[int, ...] = field(default=(), validator=checks.least(1))
-    separables: tuple[bool, ...] | None = None
-    batch_norm: bool = False
-    prepool: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
-    postpool: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
-    gsp: bool = False
     timesteps: int = field(default=4, validator=ge(1))
-    dims: int | None = field(default=None, validator=optional(in_((1, 2))))
-    input_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
-    output_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
-
-    def __attrs_post_init__(self) -> None:
-        checks.refuse(self._mismatches())
-
-    def _mismatches(self) -> Iterator[str]:
-        lists = ("kernel_sizes", "paddings", "strides", "pool_sizes", "separables")
-        yield from checks.lengths(self, lists)
-        layers = len(self.filters) + len(self.fc_units)
-        if isinstance(self.dropouts, tuple) and len(self.dropouts) != layers:
-            yield (
-                f"dropouts has {len(self.dropouts)} numbers for {layers} layers with neurons "
-                "(filters and fc_units)"
-            )
-        if self.gsp and self.fc_units:
-            yield "gsp takes the place of linear layers: leave out fc_units"
-        yield from checks.dimensions(self, ("prepool", "postpool"))
-
-    def each(self, name: str) -> tuple[Any, ...]:
-        """Parameter `name` for each convolution (dropouts: for each layer with neurons)."""
-        value = getattr(self, name)
-        count = len(self.filters) + (len(self.fc_units) if name == "dropouts" else 0)
-        return value if isinstance(value, tuple) else (value,) * count
-
-    def check(self, plan: Any, place: str) -> Iterator[str]:
-        """A spiking network needs a framework that runs timesteps."""
-        yield from checks.framework(self, plan)
 
     def build(self, shapes: Shapes, session: Any) -> ConvolutionalSNN:
         """The network as a torch module, with random weights; ConfigError where it does not fit

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from attrs.validators import ge, optional
+from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
+from snn_models.mlp import Layered
 
 if TYPE_CHECKING:
     from snn_models.perceptron import SpikingPerceptron
 
 
-@frozen
-class SMLP:
+@frozen(kw_only=True)
+class SMLP(Layered):
     """A spiking multilayer perceptron.
 
     The sample flattened, channels first, then for each of `units` a linear layer and neurons, then
@@ -30,20 +30,8 @@ class SMLP:
     output_shape: [classes] (default: those of the data).
     """
 
-    units: tuple[int, ...] = field(validator=[checks.filled, checks.least(1)])
     timesteps: int = field(validator=ge(1))
     neuron: Any = chosen("neuron")
-    input_shape: tuple[int, ...] | None = field(
-        default=None, validator=optional([checks.filled, checks.least(1)])
-    )
-    output_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
-
-    def __attrs_post_init__(self) -> None:
-        checks.refuse(checks.classes(self))
-
-    def check(self, plan: Any, place: str) -> Iterator[str]:
-        """A spiking network needs a framework that runs timesteps."""
-        yield from checks.framework(self, plan)
 
     def build(self, shapes: Shapes, session: Any) -> SpikingPerceptron:
         """The network as a torch module, with random weights; ConfigError where the data has

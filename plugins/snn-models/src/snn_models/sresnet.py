@@ -2,100 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from attrs.validators import ge, gt, in_, le, optional
+from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
+from snn_models.resnet import PooledResidual, Residual, Stage
 
 if TYPE_CHECKING:
     from snn_models.residual import ResidualSNN
 
 
-@frozen
-class Stage:
-    """The first convolution, or one group of blocks, in whose first block stride and pool stand.
-
-    `projected`: its shortcut is projected there even if the channels stay.
-    """
-
-    channels: int
-    kernel: int
-    padding: int
-    stride: int
-    pool: int
-    projected: bool
-
-
-@frozen
-class Residual(ABC):
-    """What both kinds have in common."""
-
-    filters: tuple[int, ...] = field(validator=[checks.filled, checks.least(1)])
-    kernel_sizes: tuple[int, ...] = field(validator=checks.least(1))
-    num_blocks: tuple[int, ...] = field(validator=checks.least(1))
-    neuron: Any = chosen("neuron")
-    strides: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
-    paddings: int | tuple[int, ...] | None = field(
-        default=None, validator=optional(checks.least(0))
-    )
-    prepool: int | tuple[int, ...] = field(default=1, validator=checks.least(1))
-    postpool: Literal["max", "avg", "sum"] = "max"
-    batch_norm: bool = False
-    bn_momentum: float = field(default=0.1, validator=[gt(0), le(1)])
-    timesteps: int = field(default=2, validator=ge(1))
-    dims: int | None = field(default=None, validator=optional(in_((1, 2))))
-    input_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
-    output_shape: tuple[int, ...] | None = field(default=None, validator=optional(checks.least(1)))
-
-    lists: ClassVar[tuple[str, ...]] = ("kernel_sizes", "strides", "paddings")
-    shortcut_pool: ClassVar[str]  # the name of the pool in a shortcut
-
-    def __attrs_post_init__(self) -> None:
-        checks.refuse(self._mismatches())
-
-    def _mismatches(self) -> Iterator[str]:
-        yield from checks.lengths(self, self.lists)
-        groups = len(self.filters) - 1
-        if len(self.num_blocks) != groups:
-            yield (
-                f"num_blocks has {len(self.num_blocks)} numbers for {groups} groups (one for each "
-                "of filters but the first)"
-            )
-        yield from checks.dimensions(self, ("prepool",))
-
-    def each(self, name: str) -> tuple[Any, ...]:
-        """Parameter `name` for each of the filters."""
-        value = getattr(self, name)
-        if value is None:  # paddings
-            return tuple(kernel // 2 for kernel in self.kernel_sizes)
-        return value if isinstance(value, tuple) else (value,) * len(self.filters)
-
-    @abstractmethod
-    def stages(self) -> Iterator[Stage]:
-        """The first convolution, then the groups."""
-
-    def check(self, plan: Any, place: str) -> Iterator[str]:
-        """A spiking network needs a framework that runs timesteps."""
-        yield from checks.framework(self, plan)
-
-    def build(self, shapes: Shapes, session: Any) -> ResidualSNN:
-        """The network as a torch module, with random weights; ConfigError where it does not fit
-        the data, or where block and shortcut do not fit each other."""
-        from snn_framework_spikingjelly.snn import lending
-        from snn_models.residual import ResidualSNN
-
-        shape, classes = checks.spatial(self, shapes), self.output_shape or shapes.output
-        with lending(session.context, session.multi_step):
-            return ResidualSNN(self, shape, classes)
-
-
-@frozen
-class SResNet(Residual):
+@frozen(kw_only=True)
+class SResNet(PooledResidual):
     """A spiking residual network that shrinks its map by max-pooling.
 
     Convolution, batch normalisation if asked, neuron; then groups of blocks: two convolutions with
@@ -123,22 +45,18 @@ class SResNet(Residual):
         channels stay (default true).
     """
 
-    postpool: Literal["max", "avg"] = "max"
-    force_projection_with_stride: bool = True
+    neuron: Any = chosen("neuron")
+    timesteps: int = field(default=2, validator=ge(1))
 
     shortcut_pool = "smax"
 
-    def stages(self) -> Iterator[Stage]:
-        """The first convolution, then the groups."""
-        names = ("filters", "kernel_sizes", "paddings", "strides")
-        lists = zip(*map(self.each, names), strict=True)
-        for i, (channels, kernel, padding, size) in enumerate(lists):
-            stride, pool = (1, size) if i else (size, 1)
-            forced = self.force_projection_with_stride and size != 1
-            yield Stage(channels, kernel, padding, stride, pool, forced)
+    def build(self, shapes: Shapes, session: Any) -> ResidualSNN:
+        """The network as a torch module, with random weights; ConfigError where it does not fit
+        the data, or where block and shortcut do not fit each other."""
+        return _built(self, shapes, session)
 
 
-@frozen
+@frozen(kw_only=True)
 class SResNetStride(Residual):
     """A spiking residual network that shrinks its map by strided convolutions, and by max-pooling
     where asked.
@@ -172,6 +90,8 @@ class SResNetStride(Residual):
         channels stay (default true).
     """
 
+    neuron: Any = chosen("neuron")
+    timesteps: int = field(default=2, validator=ge(1))
     pool_sizes: int | tuple[int, ...] = field(default=0, validator=checks.least(0))
     force_projection_with_pooling: bool = True
 
@@ -184,3 +104,17 @@ class SResNetStride(Residual):
         for channels, kernel, padding, stride, pool in zip(*map(self.each, names), strict=True):
             forced = stride != 1 or (self.force_projection_with_pooling and pool > 1)
             yield Stage(channels, kernel, padding, stride, pool, forced)
+
+    def build(self, shapes: Shapes, session: Any) -> ResidualSNN:
+        """The network as a torch module, with random weights; ConfigError where it does not fit
+        the data, or where block and shortcut do not fit each other."""
+        return _built(self, shapes, session)
+
+
+def _built(config: SResNet | SResNetStride, shapes: Shapes, session: Any) -> ResidualSNN:
+    from snn_framework_spikingjelly.snn import lending
+    from snn_models.residual import ResidualSNN
+
+    shape, classes = checks.spatial(config, shapes), config.output_shape or shapes.output
+    with lending(session.context, session.multi_step):
+        return ResidualSNN(config, shape, classes)

@@ -1,3 +1,3 @@
-"""Preprocessings for snn-kernel: Class2BinMatrix, Normalize, DatasetSplitter."""
+"""Preprocessings for snn-kernel: scales, labels, sets and shapes of samples."""
 
 __version__ = "0.1.0"

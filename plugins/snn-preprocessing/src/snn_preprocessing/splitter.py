@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 import numpy as np
@@ -10,8 +10,7 @@ from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from snn_kernel import Context, DataError, Events, Fault, Samples, Splits
-
-Set = Literal["train", "valid", "test"]
+from snn_preprocessing.sets import Set, another, source_of
 
 
 @frozen
@@ -28,13 +27,8 @@ class DatasetSplitter:
     """
 
     source: Set = "train"
-    dest: Set = field(default="test")
+    dest: Set = field(default="test", validator=another)
     ratio: float = field(default=0.1)
-
-    @dest.validator
-    def _another(self, attribute: attrs.Attribute[str], value: str) -> None:
-        if value == self.source:
-            raise ValueError(f"'source' and 'dest' are both '{value}'")
 
     @ratio.validator
     def _a_part(self, attribute: attrs.Attribute[float], value: float) -> None:
@@ -47,25 +41,16 @@ class DatasetSplitter:
         DataError where `source` is absent, `dest` has samples already, or one of them would have
         none afterwards.
         """
-        source, dest = getattr(splits, self.source), getattr(splits, self.dest)
-        total = 0 if source is None else len(source)
+        source = source_of(splits, self.source, self.dest, "DatasetSplitter")
+        total = len(source)
         count = round(self.ratio * total)
-        if not total:
-            raise self._fault(f"the {self.source} set has no samples to take")
-        if dest is not None and len(dest):
-            hint = f"leave this step out, or choose another dest for part of the {self.source} set"
-            what = f"the {self.dest} set has {len(dest)} samples already, which would be lost"
-            raise self._fault(what, hint)
         if count in (0, total):
             what = f"ratio {self.ratio} of {total} samples moves {count}, and leaves a set empty"
-            raise self._fault(what)
+            raise DataError(Fault("DatasetSplitter", what))
         moves = np.zeros(total, bool)
         moves[np.random.default_rng(context.seed).permutation(total)[:count]] = True
         made: dict[str, Any] = {self.source: _take(source, ~moves), self.dest: _take(source, moves)}
         return evolve(splits, **made)
-
-    def _fault(self, what: str, hint: str = "") -> DataError:
-        return DataError(Fault("DatasetSplitter", what, hint=hint))
 
 
 def _take(found: Samples | Events, mask: NDArray[np.bool_]) -> Samples | Events:
