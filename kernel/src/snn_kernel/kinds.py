@@ -92,12 +92,13 @@ class Context:
 @frozen
 class Training:
     """How to train a model: what stands beside its `params`, and the augmentations' config objects.
-    `optimizer` is a plan.Optimizer or None."""
+    `optimizer` is a plan.Optimizer or None; if not `fit`, the epochs only show it the samples."""
 
     epochs: int
     batch_size: int
     optimizer: Any = None
     augmentations: tuple[Any, ...] = ()
+    fit: bool = True
 
 
 class Session(Protocol):

@@ -52,7 +52,7 @@ class Optimizer:
 
 @frozen(kw_only=True)
 class Model:
-    """[[model]], with what [model_template] has and it has not."""
+    """[[model]], with what [model_template] has and it has not; `update` is for postprocessings."""
 
     slot: ClassVar[str] = "model"
     choice: Choice
@@ -64,6 +64,7 @@ class Model:
     evaluate: bool = True
     disabled: bool = False
     optimizer: Optimizer | None = None
+    update: dict[str, Any] = field(factory=dict)
 
     @property
     def place(self) -> str:

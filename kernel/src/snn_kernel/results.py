@@ -123,11 +123,14 @@ class Outcome:
 @frozen
 class Processed:
     """A trained model with all that is known of it: `network`, and on the test set `prediction` and
-    `activity`. If the model cannot be lowered, `network` is None, and `obstacle` says why."""
+    `activity`. If the model cannot be lowered, `network` is None, and `obstacle` says why;
+    `section` is its [[model]], `training` how it was trained."""
 
     name: str
     model: Any
     trained: Trained
+    section: Any = None
+    training: Any = None
     network: Network | None = None
     obstacle: str = ""
     prediction: Prediction | None = None

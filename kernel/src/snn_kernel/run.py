@@ -155,7 +155,8 @@ class Carrier:
         epochs = model.epochs if model.train else 0
         training = Training(epochs, model.batch_size, model.optimizer, augmentations)
         trained = self.run.step(f"train {job.label}", session.train, made, splits, training)
-        return Processed(model.name, trained.model, trained, measures=trained.measures)
+        known = (model.name, trained.model, trained, model, training)
+        return Processed(*known, measures=trained.measures)
 
     def examine(self, processed: Processed, session: Session) -> Processed:
         """With network, prediction and activity on the test set, and what they score."""

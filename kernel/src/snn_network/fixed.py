@@ -33,7 +33,7 @@ class Fixed:
         return self.units << (fraction - self.fraction)
 
     def quantised(self, format: Format | None) -> Fixed:
-        """S_b(R(X, f - fo)), or as it is where nothing is asked."""
+        """S_b(R(X, f - out)), or as it is where nothing is asked."""
         if format is None:
             return self
         rounded = shift(self.units, self.fraction - format.fraction, format.rounding)

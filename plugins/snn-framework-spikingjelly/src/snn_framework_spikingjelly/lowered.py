@@ -53,7 +53,7 @@ class Laws(fx.Interpreter):
 
 @contextmanager
 def lowered(model: nn.Module, found: Lowered) -> Iterator[None]:
-    """Within, every layer of `model` computes as the document says.
+    """Within, every layer of `model` computes as the document says; those that quantise do anyway.
 
     Only `forward` of modules is replaced, for as long as the context lasts; parameters, buffers
     and the float model are never touched. NNPACK, whose convolutions are Winograd transforms and so
@@ -64,7 +64,7 @@ def lowered(model: nn.Module, found: Lowered) -> Iterator[None]:
     for name in found.folded:
         forwards[model.get_submodule(name)] = _identity
     for layer in network.layers:
-        if layer.name in found.functional:
+        if layer.name in found.functional or network.quantised:
             continue
         forward = _forward(layer, model, network)
         if forward is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import fx, nn
 
 from snn_framework_spikingjelly.exact import Grid, settle
 from snn_framework_spikingjelly.readers import READERS, VANISHING, affine
-from snn_kernel import NetworkError
+from snn_kernel import NetworkError, RunError
 from snn_kernel.network import (
     INPUT,
     Add,
@@ -55,6 +55,7 @@ class Tracer(fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         ours = hasattr(m, "lower") or isinstance(m, base.MemoryModule)
+        ours = ours or hasattr(type(m), "input_format")
         library = type(m).__module__.startswith("spikingjelly.")
         leaf: bool = super().is_leaf_module(m, module_qualified_name)
         return ours or library or leaf
@@ -81,19 +82,29 @@ def lower(model: Any, timed: bool, exact: bool = True) -> Lowered:
         draft.read(node)
     *_, channels = model.input_shape
     shape = (channels, *model.input_shape[1:-1])
-    layout: Format | None = getattr(model, "input_format", None)
     network = Network(
         layers=tuple(draft.layers.values()),
         edges=tuple((a, b) for b, sources in draft.sources.items() for a in sources),
         input_shape=shape,
         timesteps=int(model.timesteps),
         mode="sequence" if timed else "static",
-        input_format=layout,
+        input_format=draft.layout(),
     )
-    if exact:
+    if network.quantised:
+        network = evolve(network, layers=tuple(_bounded(network)))
+    elif exact:
         network = evolve(network, layers=_exact(network, draft.own, getattr(model, "seen", {})))
     module = fx.GraphModule(model, graph)
     return Lowered(network, module, tuple(draft.folded), draft.nodes, frozenset(draft.functional))
+
+
+def _bounded(network: Network) -> Iterator[Layer]:
+    """The layers of a quantised network, with the accumulators that its bounds ask for."""
+    for layer in network.layers:
+        if hasattr(layer, "accumulator"):
+            yield evolve(layer, accumulator=network.bounds[layer.name].accumulator)
+        else:
+            yield layer
 
 
 def _exact(network: Network, own: set[str], seen: Mapping[str, float]) -> tuple[Layer, ...]:
@@ -135,6 +146,20 @@ class _Draft:
     folded: list[str] = field(factory=list)
     own: set[str] = field(factory=set)
     functional: set[str] = field(factory=set)
+    shown: Format | None = None  # what a module puts the input into
+
+    def layout(self) -> Format | None:
+        """The format of the input: what a module says, or all layers that see the input alike; or
+        else the grid of the model."""
+        seen, formats = {INPUT}, set()
+        for name, sources in self.sources.items():
+            own = getattr(self.layers[name], "input_formats", ()) or (None,) * len(sources)
+            if isinstance(self.layers[name], Flatten) and sources[0] in seen:
+                seen.add(name)
+            else:
+                formats |= {f for s, f in zip(sources, own, strict=False) if s in seen}
+        alike = formats.pop() if len(formats) == 1 else None
+        return self.shown or alike or getattr(self.model, "input_format", None)
 
     def read(self, node: fx.Node) -> None:
         """Take one node in; NetworkError if it cannot be expressed."""
@@ -177,6 +202,11 @@ class _Draft:
         if isinstance(module, VANISHING):
             self.values[node] = self.values[_first(node)]
             return
+        if (shown := _ready(name, lambda: getattr(module, "input_format", None))) is not None:
+            if self.values[_first(node)] != INPUT:
+                raise NetworkError(f"layer '{name}': the input's format, but not behind the input")
+            self.shown, self.values[node] = shown, INPUT
+            return
         if name in self.layers or name in self.folded:
             raise NetworkError(f"layer '{name}' is called twice; make it two modules")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and type(module) in READERS:
@@ -184,7 +214,7 @@ class _Draft:
         elif type(module) is nn.ReLU:
             self._rectify(node, name, module.inplace)
         elif hasattr(module, "lower"):
-            layers = module.lower(name)
+            layers = _ready(name, lambda: module.lower(name))
             free = _BARE if len(layers) == 1 else (Flatten, Neuron)  # parts have no module
             for layer in layers:
                 self._add(node, layer, own=isinstance(layer, free))
@@ -250,6 +280,14 @@ class _Draft:
         while name != INPUT and source.name != self.nodes[name] and len(source.users) == 1:
             source = _first(source)
         return name if len(source.users) == 1 else None
+
+
+def _ready(name: str, read: Callable[[], Any]) -> Any:
+    """What `read` returns; a module that has no numbers yet cannot be expressed."""
+    try:
+        return read()
+    except RunError as error:
+        raise NetworkError(f"layer '{name}': {error}") from None
 
 
 def _first(node: fx.Node) -> fx.Node:

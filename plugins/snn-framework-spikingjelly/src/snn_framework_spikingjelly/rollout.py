@@ -33,9 +33,11 @@ class Rollout:
         return torch.stack([run(x[:, t] if self.timed else x) for t in range(timesteps)])
 
 
-def readout(outputs: Tensor) -> Tensor:
-    """Logits [N, K] of outputs [T, N, K]: their sum over time, in order, divided by T."""
-    total = outputs[0]
+def readout(outputs: Tensor, quantised: bool = False) -> Tensor:
+    """Logits [N, K] of outputs [T, N, K]: their sum over time, in order, divided by T; of a
+    quantised network in float64, where the sum is exact, and rounded once."""
+    total = outputs[0].double() if quantised else outputs[0]
     for step in outputs[1:]:
         total = total + step
-    return total / len(outputs)
+    total = total / len(outputs)
+    return total.float() if quantised else total

@@ -20,7 +20,7 @@ from snn_framework_spikingjelly.counting import Counter, neurons
 from snn_framework_spikingjelly.exact import BITS, input_format, spare_bits
 from snn_framework_spikingjelly.framework import SpikingJelly
 from snn_framework_spikingjelly.lowered import lowered
-from snn_framework_spikingjelly.lowering import lower
+from snn_framework_spikingjelly.lowering import Lowered, lower
 from snn_framework_spikingjelly.metrics import confusion, scores
 from snn_framework_spikingjelly.observed import evaluated, observe
 from snn_framework_spikingjelly.rollout import Rollout, readout
@@ -104,8 +104,9 @@ class Session:
         names = list(neurons(found.network)) if found else list(_spiking(model))
         logits, packed, counts = [], {name: list[NDArray[np.uint8]]() for name in names}, {}
         with _listening(model, names) as heard, lowered(model, found) if found else nullcontext():
-            for outputs in self._run(model, samples):
-                logits.append(readout(outputs).numpy())
+            quantised = found is not None and found.network.quantised
+            for outputs in self._run(model, samples, _layout(model, found)):
+                logits.append(readout(outputs, quantised).numpy())
                 for name in names:
                     spikes = _spikes(heard[name], self.multi_step)
                     counts[name] = spikes.shape[2]
@@ -131,7 +132,7 @@ class Session:
         found = lower(model, self.framework.timed)
         counter = Counter(found)
         with lowered(model, found):
-            for _ in self._run(model, samples, counter):
+            for _ in self._run(model, samples, _layout(model, found), counter):
                 pass
         return counter.activities(len(samples))
 
@@ -158,12 +159,15 @@ class Session:
         return input_format(x, BITS["float32"] - spare)
 
     def _run(
-        self, model: Any, samples: Samples, call: Callable[..., Tensor] | None = None
+        self,
+        model: Any,
+        samples: Samples,
+        layout: Format | None,
+        call: Callable[..., Tensor] | None = None,
     ) -> Iterator[Tensor]:
-        """Outputs [T, n, K] batch by batch, on the grid for inputs, neurons left reset."""
+        """Outputs [T, n, K] batch by batch, inputs on the grid `layout`, neurons left reset."""
         examine(model, samples, "test", self.framework.timed)
         rollout = Rollout(self.multi_step, self.framework.timed)
-        layout: Format | None = getattr(model, "input_format", None)
         x = self._gridded(samples.channels_first(), layout)
         model.eval()
         work = self._work(model, BATCH * (model.timesteps if self.multi_step else 1))
@@ -196,6 +200,11 @@ class Session:
                 self._said.add(text)
                 self.context.warn(text)
         return layout.apply(x)
+
+
+def _layout(model: Any, found: Lowered | None) -> Format | None:
+    """The grid that inputs are put on when a model is run."""
+    return found.network.input_format if found else getattr(model, "input_format", None)
 
 
 def _measures(model: Any, history: Any) -> Iterator[Measure]:

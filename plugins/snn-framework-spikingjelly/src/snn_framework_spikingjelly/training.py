@@ -133,16 +133,18 @@ class _Passes:
         for batch in range(batches):
             x, y = self._batch(order[batch * size :][:size], epoch * batches + batch)
             optimizer.zero_grad(set_to_none=True)
-            logits = self._logits(x)
-            loss = self._loss(logits, y)
+            with torch.set_grad_enabled(self.fit.training.fit):
+                logits = self._logits(x)
+                loss = self._loss(logits, y)
             if not math.isfinite(value := loss.item()):
                 raise RunError(
                     f"the loss is {value} in epoch {epoch}, batch {batch + 1} of {batches}: lower "
                     "the learning rate, or look for values far out of range in the data"
                 )
-            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            scaler.step(optimizer)
-            scaler.update()
+            if self.fit.training.fit:
+                scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                scaler.step(optimizer)
+                scaler.update()
             passed.loss += value * len(y)
             passed.logits.append(logits.detach().cpu())
             passed.labels.append(y.argmax(1).numpy() if y.ndim > 1 else y.numpy())

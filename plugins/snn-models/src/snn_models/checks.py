@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from attrs import fields_dict
+
 from snn_kernel import ConfigError, Fault, Shapes
 
 
@@ -67,7 +69,7 @@ def classes(config: Any) -> Iterator[str]:
 def framework(config: Any, plan: Any) -> Iterator[str]:
     """Spiking networks need a framework that runs timesteps, formal ones a framework that does
     not."""
-    found, spiking = plan.framework, hasattr(config, "neuron")
+    found, spiking = plan.framework, "neuron" in fields_dict(type(config))
     if getattr(found.config, "spiking", None) is not spiking:
         kind = getattr(found, "kind", type(found.config).__name__)
         model, what = type(config).__name__, "spiking" if spiking else "formal"
