@@ -64,7 +64,7 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("model.0.params.units=3.0", "'units' must be an integer, not 3.0"),
         ("model.0.params.mode=quick", "'mode' must be one of 'fast', 'slow', not 'quick'"),
         ("model.0.params.scales=[1, 'b']", "'scales.1' must be a number, not 'b'"),
-        ("model.0.params.scales=2", "'scales' must be a list of numbers, not 2"),
+        ("model.0.params.scales=2", "'scales' must be a list, each a number, not 2"),
         ("model.0.params.neuron=3", "must be a table {kind, params}"),
         ("model.0.params.neuron.kind=Stp", "unknown neuron 'Stp' (did you mean 'Step'?)"),
         ("model.0.params.neuron.params.threshold=-1", "'threshold' must be > 0: -1"),

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from snn_kernel import Prediction, RunError, write_atomic
-from snn_kernel.record import sweep
 from snn_kernel.results import agree
 from snnk import ledger
 from snnk.command import main
+from snnk.leftovers import sweep
 from toys import LISTENED, Count
 
 

@@ -25,7 +25,7 @@ def words(tp: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(words(a) for a in args if a is not NoneType)
     if origin in (tuple, list):
-        return f"a list of {words(args[0]).split(' ', 1)[-1]}s"
+        return f"a list, each {words(args[0])}"
     return _WORDS.get(tp, "a table")
 
 

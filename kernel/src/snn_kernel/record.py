@@ -50,23 +50,6 @@ def cache() -> Path:
     return Path(os.environ.get("SNNK_CACHE") or Path.home() / ".cache" / "snn-kernel")
 
 
-def alive(pid: int) -> bool:
-    """Whether there is a process `pid`, be it somebody else's."""
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return True
-
-
-def sweep(folder: Path) -> None:
-    """Remove the partial files that killed processes left in `folder` and below."""
-    for partial in folder.rglob(".*.partial"):
-        with suppress(ValueError, IndexError, FileNotFoundError, PermissionError):
-            if not alive(int(partial.name.split(".")[-3])):
-                partial.unlink()
-
-
 @frozen
 class RunFolder:
     """The folder <out>/<bench name>/<time> of one invocation."""
@@ -81,7 +64,6 @@ class RunFolder:
     ) -> RunFolder:
         """A new folder, with a lock file that says what ran with which versions of what; or else
         the first of the folders `left` by interrupted runs that has just this lock file."""
-        sweep(out)
         path = stem = out / plan.bench.name / time.strftime("%Y-%m-%d_%H-%M-%S")
         while path.exists():
             path = stem.with_name(f"{stem.name}_{len(list(stem.parent.glob(f'{stem.name}*')))}")

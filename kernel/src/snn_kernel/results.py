@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,6 +121,20 @@ class Outcome:
 
 
 @frozen
+class Agreement:
+    """Spikes and logits of others (a deployed network, the integer law) against the framework's,
+    element by element; `first` names the first difference: layer, sample, timestep, neuron."""
+
+    compared: int
+    differing: int
+    first: str = ""
+
+    def __add__(self, other: Agreement) -> Agreement:
+        counts = (self.compared + other.compared, self.differing + other.differing)
+        return Agreement(*counts, self.first or other.first)
+
+
+@frozen
 class Processed:
     """A trained model with all that is known of it: `network`, and on the test set `prediction` and
     `activity`. If the model cannot be lowered, `network` is None, and `obstacle` says why;
@@ -135,6 +149,7 @@ class Processed:
     obstacle: str = ""
     prediction: Prediction | None = None
     activity: tuple[Activity, ...] = ()
+    agreement: Agreement | None = None
     measures: tuple[Measure, ...] = ()
     tables: tuple[Table, ...] = ()
 
@@ -147,16 +162,6 @@ class Processed:
             measures=self.measures + outcome.measures,
             tables=self.tables + outcome.tables,
         )
-
-
-@frozen
-class Agreement:
-    """A deployed network's spikes and logits against the framework's, element by element; `first`
-    names the first difference: layer, sample, timestep, neuron."""
-
-    compared: int
-    differing: int
-    first: str = ""
 
 
 @frozen
@@ -211,25 +216,30 @@ class Report:
     files: Mapping[str, Path] = field(factory=dict)
 
 
-def agree(ours: Prediction, theirs: Prediction) -> Agreement:
-    """Compare spike for spike, and logits bit for bit; what is not there differs throughout."""
-    differing, compared, first = 0, ours.logits.size, ""
+def agree(ours: Prediction, theirs: Prediction, who: str = "") -> Agreement:
+    """Compare spike for spike, and logits bit for bit; what is not there differs throughout. `who`
+    made theirs."""
+    compared = sum(len(s) * s.shape[1] * ours.neurons[layer] for layer, s in ours.spikes.items())
+    found = list(_differences(ours, theirs))
+    first = f"{who}: {found[0][1]}" if who and found else found[0][1] if found else ""
+    return Agreement(compared + ours.logits.size, sum(n for n, _ in found), first)
+
+
+def _differences(ours: Prediction, theirs: Prediction) -> Iterator[tuple[int, str]]:
+    """How many differ, and where first, for each layer and for the logits."""
     for layer, expected in ours.spikes.items():
-        everything = expected.shape[0] * expected.shape[1] * ours.neurons[layer]
-        compared += everything
         found = theirs.spikes.get(layer)
         if found is None or found.shape != expected.shape:
-            differing += everything
-            first = first or f"layer {layer}: no spikes of shape {expected.shape}"
+            count = len(expected) * expected.shape[1] * ours.neurons[layer]
+            yield count, f"layer {layer}: no spikes of shape {expected.shape}"
         elif not np.array_equal(found, expected):
             other = expected ^ found
-            differing += int(np.bitwise_count(other).sum(dtype=np.int64))
             sample, step, byte = np.argwhere(other)[0]
             neuron = 8 * byte + np.unpackbits(other[sample, step, byte : byte + 1]).argmax()
-            first = first or f"layer {layer}, sample {sample}, timestep {step}, neuron {neuron}"
+            place = f"layer {layer}, sample {sample}, timestep {step}, neuron {neuron}"
+            yield int(np.bitwise_count(other).sum(dtype=np.int64)), place
     if ours.logits.shape != theirs.logits.shape:
-        return Agreement(compared, differing + ours.logits.size, first or "logits: other shape")
+        yield ours.logits.size, "logits: other shape"
     # A NaN equals nothing, so it differs.
-    if len(where := np.argwhere(~(ours.logits == theirs.logits))):
-        first = first or f"logits, sample {where[0][0]}, class {where[0][1]}"
-    return Agreement(compared, differing + len(where), first)
+    elif len(where := np.argwhere(~(ours.logits == theirs.logits))):
+        yield len(where), f"logits, sample {where[0][0]}, class {where[0][1]}"

@@ -12,9 +12,10 @@ from snn_kernel.errors import DataError, RunError
 from snn_kernel.kinds import Choice, Context, Session, Shapes, Training
 from snn_kernel.plan import Model, Plan
 from snn_kernel.record import RunFolder
-from snn_kernel.results import Deployed, Measure, ModelReport, Outcome, Processed, Report, agree
+from snn_kernel.results import Measure, ModelReport, Prediction, Processed, Report, agree
 from snn_kernel.signals import Splits
 from snn_network import NetworkError
+from snn_network.reference import witness
 
 T = TypeVar("T")
 Until = Literal["preprocess", "train", "deploy", "evaluate"]
@@ -129,7 +130,7 @@ class Carrier:
         for item in plan.postprocessings:
             step, apply = f"{item.choice.kind} {label}", item.choice.config.apply
             args = (processed, self.splits, session, context)
-            outcome: Outcome = self.run.step(step, apply, *args)
+            outcome = self.run.step(step, apply, *args)
             processed = processed.fold(outcome)
             if outcome.model is not None:
                 processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
@@ -138,7 +139,8 @@ class Carrier:
                 files[name] = folder / name
                 session.save(processed.model, files[name])
         labels = self.splits.samples("test").y
-        report = ModelReport(model.name, job.run, processed, labels, folder, files=files)
+        known = (processed, labels, folder, (), processed.agreement, files)
+        report = ModelReport(model.name, job.run, *known)
         if plan.deploy and self.run.until in ("deploy", "evaluate"):
             report = self.deploy(job, report, session, context)
         return self.run.folder.keep(report)
@@ -171,8 +173,13 @@ class Carrier:
             raise RunError(f"accuracy is {accuracy.value}: the logits are no numbers")
         kept = tuple(m for m in processed.measures if m.source != "test")
         measures = (*kept, accuracy, *session.score(prediction, test.y))
-        activity = session.activity(model, test) if processed.network else ()
-        return evolve(processed, prediction=prediction, activity=activity, measures=measures)
+        network, agreement = processed.network, None
+        activity = session.activity(model, test) if network else ()
+        if network and network.quantised:
+            law = Prediction(*witness(network, test.channels_first()), prediction.neurons)
+            agreement = agree(prediction.take(len(law.logits)), law, "the integer law")
+        processed = evolve(processed, activity=activity, agreement=agreement)
+        return evolve(processed, prediction=prediction, measures=measures)
 
     def deploy(
         self, job: Job, report: ModelReport, session: Session, context: Context
@@ -184,12 +191,13 @@ class Carrier:
             processed = self.examine(processed, session)
         test = self.splits.samples("test").take(slice(deploy.limit))
         verb = deploy.choice.config.deploy
-        made: Deployed = self.run.step(f"deploy {job.label}", verb, processed, test, context)
+        made = self.run.step(f"deploy {job.label}", verb, processed, test, context)
         report = evolve(report, deployed=(made,), files={**report.files, **made.files})
         if made.prediction is None or processed.prediction is None or self.run.until == "deploy":
             return report
         ours = processed.prediction.take(deploy.limit)
-        return evolve(report, agreement=agree(ours, made.prediction))
+        found = agree(ours, made.prediction, made.target)
+        return evolve(report, agreement=found + law if (law := processed.agreement) else found)
 
 
 def shapes(splits: Splits) -> Shapes:

@@ -32,6 +32,9 @@ from snn_network.layers import (
     Shape,
 )
 
+WITNESSES = 16  # inputs that a run is compared on at most
+WORK = 1 << 28  # products that it may take to execute them
+
 
 @define
 class Reference:
@@ -116,6 +119,20 @@ class Reference:
         self.potentials[layer.name] = Fixed(units, u.fraction).quantised(state).units
         payload, fraction = dyadic(layer.payload)
         return Fixed(fired * np.int64(payload), fraction)
+
+
+def witness(
+    network: Network, x: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.uint8]]]:
+    """Logits [n, K] and packed spikes [n, T, ceil(neurons/8)] of the first of x [N, …], as many as
+    are soon done."""
+    shapes = network.shapes
+    work = sum(
+        layer.weight.size * math.prod(shapes[layer.name][1:]) for layer in network.only(Conv)
+    )
+    affordable = WORK // max(work * network.timesteps, 1)
+    logits, spikes = Reference(network).run(x[: min(max(affordable, 1), WITNESSES)])
+    return logits, {name: np.packbits(fired, axis=2) for name, fired in spikes.items()}
 
 
 def weighted(layer: Conv | Linear | BatchNorm, x: Fixed) -> Fixed:

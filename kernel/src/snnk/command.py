@@ -98,7 +98,9 @@ def _run(given: argparse.Namespace) -> int:
     from snn_kernel.record import RunFolder, write_atomic
     from snn_kernel.run import Run
     from snnk import console, ledger
+    from snnk.leftovers import sweep
 
+    sweep(given.out)
     with console.Watch() as watch:
         left = ledger.interrupted(given.out, plan.bench.name) if given.resume else []
         folder = RunFolder.open(plan, given.out, watch.warn, left)
@@ -162,7 +164,9 @@ def _document(offer: Any) -> None:
 
     print(f"{offer}\n\n{inspect.cleandoc(offer.kind.config.__doc__ or '')}\n")
     for a in attrs.fields(attrs.resolve_types(offer.kind.config)):
-        default = "required" if a.default is attrs.NOTHING else f"default {a.default!r}"
+        empty = a.default.factory() if isinstance(a.default, attrs.Factory) else a.default  # type: ignore[arg-type]
+        own = "its own defaults" if attrs.has(type(empty)) else repr(empty)
+        default = "required" if a.default is attrs.NOTHING else f"default {own}"
         slot = a.metadata.get("slot")
         kind = f"a table {{kind, params}} of a {slot}" if slot else words(a.type)
         print(f"  {a.alias}: {kind}, {default}")

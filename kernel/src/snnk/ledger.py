@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import asdict
 
-from snn_kernel.record import alive
 from snn_kernel.results import Report
+from snnk.leftovers import alive
 
 RUNNING, DONE = "running", "done"
 _TABLE = """CREATE TABLE IF NOT EXISTS runs (

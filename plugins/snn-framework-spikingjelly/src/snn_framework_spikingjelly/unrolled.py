@@ -61,7 +61,7 @@ def _indifferent(model: nn.Module, node: fx.Node) -> bool:
         module = model.get_submodule(str(node.target))
         if isinstance(module, base.StepModule):
             return "m" in module.supported_step_mode()
-        return isinstance(module, ANY_AXES)
+        return isinstance(module, ANY_AXES) or getattr(module, "any_axes", False)
     if node.op == "call_function":
         return node.target in ADDITIONS and all(isinstance(a, fx.Node) for a in node.args)
     return node.op in ("placeholder", "output")

@@ -33,6 +33,10 @@ class ConvolutionalSNN(SNN):
         """Outputs [N, K], or [T, N, K] in mode "m"."""
         return through(self.layers.values(), x)
 
+    def prepend(self, name: str, module: nn.Module) -> None:
+        """Put a module before all others."""
+        self.layers = nn.ModuleDict({name: module, **self.layers})
+
 
 class ConvolutionalNetwork(FormalNetwork):
     """The formal network that `config` describes; forward takes [N, C, …]."""
@@ -47,6 +51,10 @@ class ConvolutionalNetwork(FormalNetwork):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K]."""
         return through(self.layers.values(), x)
+
+    def prepend(self, name: str, module: nn.Module) -> None:
+        """Put a module before all others."""
+        self.layers = nn.ModuleDict({name: module, **self.layers})
 
 
 class _Build(Draft):

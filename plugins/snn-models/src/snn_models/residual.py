@@ -62,6 +62,13 @@ class ResidualSNN(SNN):
         """Outputs [N, K], or [T, N, K] in mode "m"."""
         return through(_flat(self), x)
 
+    def prepend(self, name: str, module: nn.Module) -> None:
+        """Put a module before all others."""
+        parts = {name: module, **dict(self.named_children())}
+        self._modules.clear()
+        for key, part in parts.items():
+            self.add_module(key, part)
+
 
 class ResidualNetwork(FormalNetwork):
     """The formal network that `config` describes; forward takes [N, C, …]."""
@@ -76,6 +83,13 @@ class ResidualNetwork(FormalNetwork):
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [N, K]."""
         return through(_flat(self), x)
+
+    def prepend(self, name: str, module: nn.Module) -> None:
+        """Put a module before all others."""
+        parts = {name: module, **dict(self.named_children())}
+        self._modules.clear()
+        for key, part in parts.items():
+            self.add_module(key, part)
 
 
 def _flat(model: nn.Module) -> Iterator[nn.Module]:
