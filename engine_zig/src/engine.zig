@@ -4,6 +4,7 @@ const std = @import("std");
 const clocked = @import("clocked.zig");
 const cpu = @import("cpu.zig");
 const crew = @import("crew.zig");
+const fixed = @import("fixed.zig");
 const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
 const Error = @import("failure.zig").Error;
@@ -175,6 +176,7 @@ pub const Engine = struct {
             "run: {d} samples of {d} operations exceed {d}; ask for fewer samples",
             .{ samples, network.work, limits.work },
         );
+        if (network.format) |format| try self.within(format, frames);
         const bits = try self.gpa.alloc([]u8, network.layers.len);
         defer self.gpa.free(bits);
         const members = try loaded.crew.hire(network, @min(threads, samples));
@@ -190,6 +192,24 @@ pub const Engine = struct {
         crew.work(members, loaded.sample, network, &job, samples);
         counts(&writer, network, members);
         return self.reply[0..writer.at];
+    }
+
+    /// Integers as the network's input format has them: all that is proved of sums rests on it.
+    fn within(self: *Engine, format: fixed.Format, frames: []const u8) Error!void {
+        var low: i32 = 0;
+        var high: i32 = 0;
+        var at: usize = 0;
+        while (at < frames.len) : (at += 4) {
+            const n = std.mem.readInt(i32, frames[at..][0..4], .little);
+            low = @min(low, n);
+            high = @max(high, n);
+        }
+        if (low >= -format.high() and high < format.high()) return;
+        return self.failure.refuse(
+            .frames,
+            "run: inputs from {d} to {d} do not fit into {d} bits",
+            .{ low, high, format.bits },
+        );
     }
 };
 

@@ -6,10 +6,10 @@ const simd = @import("simd.zig");
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 
-const Rounding = enum { nearest, floor, ceil };
+pub const Rounding = enum { nearest, floor, ceil };
 
-/// Integer X stands for X·unit, with X = rounded(x·scale) and -high ≤ X < high. Everything is formed
-/// in float64, where both products are exact, and an X of up to 24 bits is then a float32.
+/// Integer X stands for X·unit, with X = rounded(x·scale) and -high ≤ X < high. All is formed in
+/// float64, where both products are exact, and an X of up to 24 bits is then a float32.
 pub const Grid = struct {
     scale: f64,
     unit: f64,

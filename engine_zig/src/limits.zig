@@ -12,10 +12,10 @@ pub const reply_bytes: u64 = 1 << 30;
 /// Nesting of msgpack: request, network, layers, layer, array, shape make six.
 pub const depth: u32 = 8;
 
-/// Values in one message: some sixty for each of the layers and three for each of the edges.
+/// Values in one message: some ninety for each of the layers and three for each of the edges.
 pub const elements: u64 = 1 << 19;
 
-/// Keys of one map: a Neuron has thirteen, nothing has more.
+/// Keys of one map: a Neuron has seventeen, nothing has more.
 pub const fields: u32 = 24;
 
 /// Bytes of a layer's name: what fits into an error text beside the rest of the sentence.
@@ -35,7 +35,7 @@ pub const edges: u32 = 1 << 14;
 pub const synapses: u64 = 1 << 28;
 
 /// Elements of all tensors of a network at one timestep, which bounds one thread's memory: with
-/// states, lists and one padded tensor less than 2 GiB.
+/// states, lists, sums and one padded tensor at most 2 GiB, if they are integers of 64 bits.
 pub const activations: u64 = 1 << 26;
 
 /// Sizes, strides and paddings: as large as any sensor's side, and squares of sums fit in 64 bits.
@@ -65,3 +65,15 @@ pub const grid_bits: i64 = 25;
 /// Fraction bits of a grid: the finest float32 is 2^-149, and 2^24 units must stay below 2^128.
 pub const grid_fraction_min: i64 = -103;
 pub const grid_fraction_max: i64 = 149;
+
+/// Bits of the integers of a quantised network, the sign included: what documents allow.
+pub const format_bits: i64 = 32;
+
+/// Fraction bits of their formats, and how far one shift goes: what 64 bits and a sign leave.
+pub const shift: i64 = 60;
+
+/// Bits of the largest sum of a quantised layer: torch, which trained it, is exact up to there.
+pub const sum_bits: u6 = 53;
+
+/// Fraction bits of the reciprocal that an average of other than 2^p elements multiplies by.
+pub const factor_bits: u6 = 15;

@@ -2,6 +2,7 @@
 //! which at any density reads each weight that counts once.
 
 const std = @import("std");
+const fixed = @import("fixed.zig");
 const simd = @import("simd.zig");
 const synapses = @import("synapses.zig");
 const Array = @import("array.zig").Array;
@@ -9,16 +10,27 @@ const Error = @import("failure.zig").Error;
 const Record = @import("record.zig").Record;
 const Scratch = @import("scratch.zig").Scratch;
 const Shape = @import("tensor.zig").Shape;
+const Sums = @import("finish.zig").Sums;
 const Tensor = @import("scratch.zig").Tensor;
+const Child = std.meta.Child;
 
 pub const Linear = struct {
     in: Shape,
     out: Shape,
     /// [input][output]
-    synapses: synapses.Either,
+    synapses: synapses.Either = undefined,
+    /// If quantised, what is formed of the kernels' sums.
+    sums: ?Sums = null,
 
-    pub fn read(record: *Record, in: Shape, arena: std.mem.Allocator) Error!Linear {
-        const weight = try Array.read(record, "weight", 2);
+    /// `x` is known of a quantised input.
+    pub fn read(
+        record: *Record,
+        in: Shape,
+        x: ?fixed.Range,
+        arena: std.mem.Allocator,
+    ) Error!Linear {
+        const kind: Array.Kind = if (x == null) .float else .whole;
+        const weight = try Array.read(record, "weight", 2, kind);
         const outputs, const inputs = weight.dims[0..2].*;
         const out: Shape = .{ .channels = outputs };
         if (in.rank != 1 or inputs != in.channels) return record.failure.refuse(
@@ -28,20 +40,17 @@ pub const Linear = struct {
         );
         if (!out.bounded())
             return record.failure.refuse(.limit, "{s}: too many outputs", .{record.place});
-        const bias = try Array.vector(record, "bias", outputs);
-        var self: Linear = .{ .in = in, .out = out, .synapses = undefined };
-        switch (try synapses.accumulator(record)) {
-            inline else => |kind| {
-                const A = if (kind == .float32) f32 else f64;
-                const made: synapses.Synapses(A) =
-                    try .create(arena, weight.count(), bias, outputs);
-                for (0..outputs) |o| {
-                    for (0..inputs) |i| made.weights[i * outputs + o] = weight.at(o * inputs + i);
-                }
-                self.synapses = @unionInit(synapses.Either, @tagName(kind), made);
-            },
-        }
+        var self: Linear = .{ .in = in, .out = out };
+        self.synapses, self.sums = try synapses.Either.read(record, self, weight, x, arena);
         return self;
+    }
+
+    pub fn arrange(self: Linear, comptime W: type, into: []W, weight: Array) void {
+        const outputs: usize, const inputs: usize = .{ self.out.channels, self.in.channels };
+        std.debug.assert(into.len == outputs * inputs);
+        for (0..outputs) |o| {
+            for (0..inputs) |i| into[i * outputs + o] = weight.at(W, o * inputs + i);
+        }
     }
 
     /// Operations per timestep if every input were non-zero.
@@ -49,33 +58,46 @@ pub const Linear = struct {
         return @as(u64, self.in.channels) * self.out.channels;
     }
 
-    pub fn run(self: *const Linear, scratch: *Scratch, x: *const Tensor, y: *Tensor) void {
-        switch (self.synapses) {
-            .float32 => |*s| add(f32, s, x, y.values),
-            .float64 => |*s| {
-                const sums = scratch.sums[0..y.values.len];
-                add(f64, s, x, sums);
-                for (y.values, sums) |*value, sum| value.* = @floatCast(sum);
-            },
-        }
+    /// Into `sums`, one for each output, from `x` of numbers E; `s` are the synapses of `self`.
+    pub fn run(
+        self: *const Linear,
+        comptime E: type,
+        s: anytype,
+        _: *Scratch,
+        x: *const Tensor,
+        sums: []Child(@TypeOf(s)).Sum,
+    ) void {
+        const values = x.values(E)[0..self.in.channels];
+        const list = x.list[0..x.count];
+        if (s.spiking) return add(true, E, s, values, list, sums);
+        add(false, E, s, values, list, sums);
     }
 };
 
-fn add(comptime A: type, s: *const synapses.Synapses(A), x: *const Tensor, sums: []A) void {
+fn add(
+    comptime spiking: bool,
+    comptime E: type,
+    s: anytype,
+    x: []const E,
+    list: []const u32,
+    sums: []Child(@TypeOf(s)).Sum,
+) void {
+    const S = Child(@TypeOf(s));
+    const A = S.Sum;
     const outputs = sums.len;
-    @memcpy(sums, s.bias);
-    const list = x.list[0..x.count];
+    @memcpy(sums, s.start);
     var i: usize = 0;
     while (i + 4 <= list.len) : (i += 4) {
-        var rows: [4][*]const A = undefined;
+        var rows: [4][*]const S.Weight = undefined;
         var values: [4]A = undefined;
         inline for (0..4) |j| {
             rows[j] = s.weights[list[i + j] * outputs ..].ptr;
-            values[j] = x.values[list[i + j]];
+            values[j] = if (spiking) 1 else simd.number(A, x[list[i + j]]);
         }
-        simd.accumulateFour(A, sums, rows, values);
+        simd.accumulateFour(A, S.Weight, spiking, sums, rows, values);
     }
     for (list[i..]) |index| {
-        simd.accumulate(A, sums, s.weights[index * outputs ..].ptr, x.values[index]);
+        const value: A = if (spiking) 1 else simd.number(A, x[index]);
+        simd.accumulate(A, S.Weight, spiking, sums, s.weights[index * outputs ..].ptr, value);
     }
 }

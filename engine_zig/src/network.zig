@@ -2,23 +2,27 @@
 //! everything about their sizes that can be known before the first sample.
 
 const std = @import("std");
+const fixed = @import("fixed.zig");
 const graph = @import("graph.zig");
 const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
 const pointwise = @import("pointwise.zig");
-const synapses = @import("synapses.zig");
+const population = @import("population.zig");
+const quantised = @import("quantised.zig");
 const Conv = @import("conv.zig").Conv;
 const Error = @import("failure.zig").Error;
 const Failure = @import("failure.zig").Failure;
+const Finish = @import("finish.zig").Finish;
 const Grid = @import("grid.zig").Grid;
 const Linear = @import("linear.zig").Linear;
 const Neuron = @import("neuron.zig").Neuron;
+const Number = @import("tensor.zig").Number;
 const Pool = @import("pool.zig").Pool;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
 
-const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Relu, Neuron };
+pub const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Relu, Neuron };
 const Mode = enum { static, sequence };
 
 pub const Layer = struct {
@@ -34,17 +38,20 @@ pub const Layer = struct {
     constant: bool,
     /// What its output is put on.
     grid: ?Grid = null,
+    /// If quantised, what is done to its inputs before, and to what it forms of them after.
+    puts: []Put = &.{},
+    finish: Finish = .none,
 
     pub const Op = union(Type) {
         Conv: Conv,
         Linear: Linear,
         Pool: Pool,
-        GlobalSum: synapses.Accumulator,
+        GlobalSum: pointwise.GlobalSum,
         BatchNorm: pointwise.BatchNorm,
         Flatten: void,
-        Add: void,
+        Add: pointwise.Add,
         Relu: void,
-        Neuron: Neuron,
+        Neuron: union(enum) { float: Neuron, whole: population.Either },
     };
 
     /// A Flatten whose memory order is the document's already: nothing to do.
@@ -52,16 +59,21 @@ pub const Layer = struct {
         return self.op == .Flatten and (self.in.channels == 1 or self.in.positions() == 1);
     }
 
-    /// Whether it counts the non-zeros that it reads, which must then be listed. A Relu counts those
-    /// that it puts out.
+    /// Whether it counts the non-zeros that it reads, which must then be listed. (A Relu counts
+    /// those that it puts out.)
     pub fn synaptic(self: *const Layer) bool {
         return self.op == .Conv or self.op == .Linear;
     }
 };
 
+/// A tensor put into the format in which a layer wants it.
+pub const Put = struct { from: u32, to: u32, finish: Finish };
+
 /// What one layer hands to others.
 pub const Slot = struct {
     elements: u32,
+    /// What is known of its integers.
+    range: fixed.Range = .{ .peak = 0, .fraction = 0 },
     /// Whether somebody wants the list of its non-zeros.
     listed: bool = false,
 };
@@ -73,11 +85,13 @@ pub const Network = struct {
     layers: []Layer,
     /// Slot 0 is the input.
     slots: []Slot,
-    /// The largest padded input of a convolution in float32 and in float64, and the most sums formed
-    /// in float64 at a time.
-    padded: u32 = 0,
-    widened: u32 = 0,
-    sums: u32 = 0,
+    number: Number = .float32,
+    /// If quantised, the integers that it is shown.
+    format: ?fixed.Format = null,
+    /// Bytes of the largest padded input of a convolution, and of the most sums that are formed as
+    /// other numbers than they are put out.
+    frame: u64 = 0,
+    sums: u64 = 0,
     /// Operations of one sample if every input were non-zero.
     work: u64 = 0,
     synapses: u64 = 0,
@@ -90,6 +104,15 @@ pub const Network = struct {
     pub fn frameBytes(self: *const Network) u64 {
         const frames: u64 = if (self.mode == .sequence) self.timesteps else 1;
         return frames * self.input.elements() * 4;
+    }
+
+    /// The sum of a quantised readout as the number that it stands for, over the timesteps.
+    pub fn logit(self: *const Network, sum: i64) f32 {
+        // In two steps, each within the range of exponents; what is beyond is 0 or infinite anyhow.
+        const by = std.math.clamp(-self.slots[self.readout().target].range.fraction, -2000, 2000);
+        const half = @divTrunc(by, 2);
+        const number = @as(f64, @floatFromInt(sum)) * fixed.power(half) * fixed.power(by - half);
+        return @floatCast(number / @as(f64, @floatFromInt(self.timesteps)));
     }
 
     /// Everything lives in `arena`, also after an error.
@@ -110,7 +133,6 @@ pub const Network = struct {
             .layers = undefined,
             .slots = undefined,
         };
-        try grid(try record.take("input_format"), failure);
         const list = (try record.take("layers")).array() orelse
             return record.refuse(.invalid, "layers", "is not a list");
         if (list.count < 1 or list.count > limits.layers) return failure.refuse(
@@ -125,8 +147,16 @@ pub const Network = struct {
             "network: {d} edges exceed {d}",
             .{ edges.count, limits.edges },
         );
+        const records = try self.open(list, arena, failure);
+        for (records) |*layer| {
+            if (layer.states("weight_format") or layer.states("state_format"))
+                self.format = try fixed.Format.read(&record, "input_format") orelse
+                    return record.refuse(.invalid, "input_format", "is missing");
+        }
+        if (self.format == null) try grid(try record.take("input_format"), failure);
         try record.finish();
-        try self.assemble(list, edges, arena, failure);
+        try graph.connect(self.layers, edges, arena, failure);
+        try self.assemble(records, arena, failure);
         return self;
     }
 
@@ -141,13 +171,13 @@ pub const Network = struct {
         try record.finish();
     }
 
-    fn assemble(
+    /// The layers, with their names alone.
+    fn open(
         self: *Network,
         list: msgpack.Items,
-        edges: msgpack.Items,
         arena: std.mem.Allocator,
         failure: *Failure,
-    ) Error!void {
+    ) Error![]Record {
         const count: u32 = @intCast(list.count);
         self.layers = try arena.alloc(Layer, count);
         const records = try arena.alloc(Record, count);
@@ -162,12 +192,40 @@ pub const Network = struct {
                 return record.refuse(.limit, "name", "is empty or too long");
             record.place = try std.fmt.allocPrint(arena, "layer '{s}'", .{layer.name});
         }
-        try graph.connect(self.layers, edges, arena, failure);
-        var slots: std.ArrayList(Slot) = try .initCapacity(arena, count + 1);
-        slots.appendAssumeCapacity(.{ .elements = self.input.elements() });
+        return records;
+    }
+
+    fn assemble(
+        self: *Network,
+        records: []Record,
+        arena: std.mem.Allocator,
+        failure: *Failure,
+    ) Error!void {
+        var slots: std.ArrayList(Slot) = .empty;
+        try slots.append(arena, .{ .elements = self.input.elements() });
+        if (self.format) |format| slots.items[0].range = .{
+            .peak = @intCast(format.high()),
+            .fraction = format.fraction,
+            .bits = format.bits,
+        };
         for (self.layers, records) |*layer, *record| try self.place(layer, record, &slots, arena);
         self.slots = slots.items;
         try self.measure(failure);
+        if (self.format != null) try self.widen(failure);
+    }
+
+    /// Which integers hold all that layers hand to others.
+    fn widen(self: *Network, failure: *Failure) Refused!void {
+        self.number = .int32;
+        for (self.slots) |slot| {
+            if (!slot.range.narrow()) self.number = .int64;
+        }
+        const peak = self.slots[self.readout().target].range.peak;
+        if (@as(u128, peak) * self.timesteps >= 1 << 63) return failure.refuse(
+            .limit,
+            "network: the logits are sums of up to {d} over {d} timesteps, beyond 64 bits",
+            .{ peak, self.timesteps },
+        );
     }
 
     /// Read one layer, whose sources are all read, and give it a slot to write to.
@@ -200,13 +258,22 @@ pub const Network = struct {
                 source.* = before.target;
             }
         }
-        try operation(layer, kind, record, arena);
+        layer.puts, layer.finish, layer.grid = .{ &.{}, .none, null };
+        var range: fixed.Range = .{ .peak = 0, .fraction = 0 };
+        if (self.format == null) {
+            try operation(layer, kind, record, &.{}, arena);
+            try unquantised(record);
+        } else {
+            const ranges = try quantised.admit(layer, kind, record, slots, arena);
+            try operation(layer, kind, record, ranges, arena);
+            range = try quantised.quantise(layer, record, ranges, arena);
+        }
         try record.finish();
         if (layer.alias()) {
             layer.target = layer.sources[0];
         } else {
             layer.target = @intCast(slots.items.len);
-            slots.appendAssumeCapacity(.{ .elements = layer.out.elements() });
+            try slots.append(arena, .{ .elements = layer.out.elements(), .range = range });
         }
         if (layer.op == .Neuron or layer.op == .Relu) slots.items[layer.target].listed = true;
         if (layer.synaptic()) slots.items[layer.sources[0]].listed = true;
@@ -216,18 +283,27 @@ pub const Network = struct {
         return if (node == 0) self.input else self.layers[node - 1].out;
     }
 
-    fn operation(layer: *Layer, kind: Type, record: *Record, arena: std.mem.Allocator) Error!void {
+    /// `ranges` are of the inputs of a quantised layer, none of one of floats.
+    fn operation(
+        layer: *Layer,
+        kind: Type,
+        record: *Record,
+        ranges: []const fixed.Range,
+        arena: std.mem.Allocator,
+    ) Error!void {
         const in = layer.in;
+        const x: ?fixed.Range = if (ranges.len > 0) ranges[0] else null;
         layer.op = switch (kind) {
-            .Conv => .{ .Conv = try .read(record, in, arena) },
-            .Linear => .{ .Linear = try .read(record, in, arena) },
-            .Pool => .{ .Pool = try .read(record, in) },
-            .GlobalSum => .{ .GlobalSum = try synapses.accumulator(record) },
-            .BatchNorm => .{ .BatchNorm = try .read(record, in, arena) },
+            .Conv => .{ .Conv = try .read(record, in, x, arena) },
+            .Linear => .{ .Linear = try .read(record, in, x, arena) },
+            .Pool => .{ .Pool = try .read(record, in, x) },
+            .GlobalSum => .{ .GlobalSum = try .read(record, in, x) },
+            .BatchNorm => .{ .BatchNorm = try .read(record, in, x, arena) },
             .Flatten => .Flatten,
-            .Add => .Add,
+            .Add => .{ .Add = try .read(record, ranges, arena) },
             .Relu => .Relu,
-            .Neuron => .{ .Neuron = try .read(record) },
+            // That of a quantised one follows when its payload is known.
+            .Neuron => .{ .Neuron = if (x == null) .{ .float = try .read(record) } else undefined },
         };
         layer.out = switch (layer.op) {
             .Conv => |conv| conv.out,
@@ -237,16 +313,16 @@ pub const Network = struct {
             .Flatten => .{ .channels = in.elements() },
             .BatchNorm, .Add, .Relu, .Neuron => in,
         };
+        if (x != null) return;
         layer.grid = switch (kind) {
             .Pool, .GlobalSum, .Add, .Relu => try .read(record, "format"),
             .Conv, .Linear, .BatchNorm, .Flatten, .Neuron => null,
         };
-        try unquantised(record);
     }
 
     /// What only a quantised layer has may stand there, but must say that it is none.
     fn unquantised(record: *Record) Refused!void {
-        const what = "is that of a quantised layer; floats alone are executed";
+        const what = "is that of a quantised layer, in a network of floats";
         inline for (.{ "weight_format", "bias_format", "state_format", "format" }) |key| {
             if (!record.has(key)) {
                 const value = record.optional(key);
@@ -268,6 +344,26 @@ pub const Network = struct {
         }
     }
 
+    /// Note what synapses and padding take; the bytes of one sum.
+    fn reserve(self: *Network, layer: *const Layer) u64 {
+        switch (layer.op) {
+            inline .Conv, .Linear => |op| switch (op.synapses) {
+                inline else => |s| {
+                    const size = @sizeOf(@TypeOf(s).Sum);
+                    self.synapses += s.weights.len + s.start.len;
+                    if (layer.op == .Conv) {
+                        const padded = layer.op.Conv.window.padded(layer.in);
+                        self.frame = @max(self.frame, size * @as(u64, padded.elements()));
+                    }
+                    return size;
+                },
+            },
+            inline .Pool, .GlobalSum, .Add => |op| return op.accumulator.size(),
+            .BatchNorm => |norm| return if (norm == .float) 4 else 8,
+            .Flatten, .Relu, .Neuron => return 4,
+        }
+    }
+
     /// Sum up what the limits bound.
     fn measure(self: *Network, failure: *Failure) Refused!void {
         var activations: u64 = 0;
@@ -279,27 +375,13 @@ pub const Network = struct {
         );
         for (self.layers) |*layer| {
             self.work +|= layer.out.elements();
-            switch (layer.op) {
-                inline .Conv, .Linear => |op| {
-                    self.work +|= op.work();
-                    switch (op.synapses) {
-                        inline else => |s| self.synapses += s.weights.len + s.bias.len,
-                    }
-                    if (op.synapses == .float64) self.sums = @max(self.sums, layer.out.elements());
-                },
-                .Pool => |pool| self.work +|= pool.work(),
-                .GlobalSum => |accumulator| {
-                    self.work +|= layer.in.elements();
-                    if (accumulator == .float64) self.sums = @max(self.sums, layer.in.channels);
-                },
-                else => self.work +|= layer.in.elements(),
-            }
-            if (layer.op == .Conv) {
-                const conv = layer.op.Conv;
-                const room =
-                    if (conv.synapses == .float32) &self.padded else &self.widened;
-                room.* = @max(room.*, conv.window.padded(layer.in).elements());
-            }
+            self.work +|= switch (layer.op) {
+                inline .Conv, .Linear, .Pool => |op| op.work(),
+                else => layer.in.elements(),
+            };
+            const size = self.reserve(layer);
+            if (self.format != null or size == 8)
+                self.sums = @max(self.sums, size * layer.out.elements());
         }
         if (self.synapses > limits.synapses) return failure.refuse(
             .limit,

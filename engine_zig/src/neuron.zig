@@ -7,8 +7,8 @@ const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Tensor = @import("scratch.zig").Tensor;
 
-const Charge = enum { normal, lif, lif_undecayed };
-const Reset = enum { subtract, value };
+pub const Charge = enum { normal, lif, lif_undecayed };
+pub const Reset = enum { subtract, value };
 
 pub const Neuron = struct {
     threshold: f32,
@@ -44,7 +44,7 @@ pub const Neuron = struct {
     /// One timestep: input `x`, membrane potentials `v`, output and list of spikes in `y`; the
     /// number of spikes. `y.count` counts what is not zero: nothing, if the payload is.
     pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Tensor) u32 {
-        std.debug.assert(x.len == v.len and x.len == y.values.len and x.len <= y.list.len);
+        std.debug.assert(x.len == v.len and x.len <= y.list.len);
         const spikes = switch (self.charge) {
             inline else => |charge| switch (self.reset) {
                 inline else => |reset| step(charge, reset, self, x, v, y),
@@ -62,6 +62,7 @@ pub const Neuron = struct {
         v: []f32,
         y: *Tensor,
     ) u32 {
+        const values = y.values(f32)[0..x.len];
         var count: u32 = 0;
         var i: u32 = 0;
         inline for (.{ simd.lanes(f32), 1 }) |width| {
@@ -73,7 +74,7 @@ pub const Neuron = struct {
                 const after: V = if (reset == .subtract) u - threshold else @splat(self.value);
                 v[i..][0..width].* = @select(f32, fired, after, u);
                 const payload: V = @splat(self.payload);
-                y.values[i..][0..width].* = @select(f32, fired, payload, @as(V, @splat(0)));
+                values[i..][0..width].* = @select(f32, fired, payload, @as(V, @splat(0)));
                 count = simd.append(width, fired, i, y.list, count);
             }
         }
@@ -117,9 +118,9 @@ test "a neuron at its threshold fires, a NaN does not" {
         .rest = 0,
     };
     var v = [_]f32{ 0, 0.5, 0.25 };
-    var values: [3]f32 = undefined;
+    var values: [3]f32 align(64) = undefined;
     var list: [3]u32 = undefined;
-    var y: Tensor = .{ .values = &values, .list = &list, .count = 0 };
+    var y: Tensor = .{ .memory = std.mem.sliceAsBytes(&values), .list = &list, .count = 0 };
     try std.testing.expectEqual(1, neuron.run(&.{ std.math.nan(f32), 0.5, 0.5 }, &v, &y));
     try std.testing.expectEqualSlices(f32, &.{ 0, 2, 0 }, &values);
     try std.testing.expectEqual(1, list[0]);

@@ -1,11 +1,14 @@
 //! Pooling. Padding counts as zero in sums and averages, and is never the maximum.
 
 const std = @import("std");
+const fixed = @import("fixed.zig");
+const limits = @import("limits.zig");
 const simd = @import("simd.zig");
-const synapses = @import("synapses.zig");
+const Accumulator = @import("synapses.zig").Accumulator;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
+const Sums = @import("finish.zig").Sums;
 const Window = @import("window.zig").Window;
 
 const How = enum { max, avg, sum };
@@ -15,18 +18,53 @@ pub const Pool = struct {
     window: Window,
     in: Shape,
     out: Shape,
-    accumulator: synapses.Accumulator,
+    /// Of sums; a maximum is what its input is.
+    accumulator: Accumulator,
+    sums: ?Sums = null,
 
-    pub fn read(record: *Record, in: Shape) Refused!Pool {
-        const how = try record.choice(How, "how");
+    /// `x` is known of a quantised input.
+    pub fn read(record: *Record, in: Shape, x: ?fixed.Range) Refused!Pool {
         const window = try Window.read(record, in, null);
-        return .{
-            .how = how,
+        var self: Pool = .{
+            .how = try record.choice(How, "how"),
             .window = window,
             .in = in,
             .out = try window.out(record, in, in.channels),
-            .accumulator = try synapses.accumulator(record),
+            .accumulator = .float32,
         };
+        const given = x orelse {
+            self.accumulator = try .read(record, .float);
+            return self;
+        };
+        const sums = try self.whole(record, given);
+        self.accumulator = try .of(record, sums.range.peak);
+        self.sums = sums;
+        return self;
+    }
+
+    /// What is formed of integers.
+    fn whole(self: *const Pool, record: *Record, x: fixed.Range) Refused!Sums {
+        const size, const padding = .{ self.window.size, self.window.padding };
+        if (self.how == .max) {
+            if (padding[0] < size[0] and padding[1] < size[1]) return .{ .range = x };
+            return record.refuse(.invalid, "padding", "leaves windows without a maximum");
+        }
+        const count = @as(u64, size[0]) * size[1];
+        var range: fixed.Range = .{ .peak = 0, .fraction = x.fraction };
+        var factor: u64 = 1;
+        if (self.how == .avg) {
+            const power = std.math.log2_int(u64, count);
+            if (count == @as(u64, 1) << power) range.fraction += power else {
+                range.fraction += limits.factor_bits;
+                factor = ((2 << limits.factor_bits) + count) / (2 * count);
+            }
+        }
+        if (factor == 0)
+            return record.refuse(.limit, "size", "is of so many that their average rounds to 0");
+        const peak = @as(u128, x.peak) * count * factor;
+        try fixed.bounded(record, peak, range.fraction);
+        range.peak = @intCast(peak);
+        return .{ .range = range, .factor = @intCast(factor) };
     }
 
     pub fn work(self: Pool) u64 {
@@ -34,23 +72,23 @@ pub const Pool = struct {
         return taps *| self.out.elements();
     }
 
-    pub fn run(self: *const Pool, x: []const f32, y: []f32) void {
+    /// Into `y`: maxima of numbers E, else sums of `accumulator`, divided if they are floats.
+    pub fn run(self: *const Pool, comptime E: type, x: []const E, y: anytype) void {
+        const A = std.meta.Child(@TypeOf(y));
         switch (self.how) {
-            .max => pool(.max, f32, self, x, y),
-            inline else => |how| switch (self.accumulator) {
-                .float32 => pool(how, f32, self, x, y),
-                .float64 => pool(how, f64, self, x, y),
-            },
+            .max => if (A == E) pool(.max, E, A, self, x, y) else unreachable,
+            inline else => |how| pool(how, E, A, self, x, y),
         }
     }
 };
 
 fn pool(
     comptime how: How,
+    comptime E: type,
     comptime A: type,
     self: *const Pool,
-    x: []const f32,
-    y: []f32,
+    x: []const E,
+    y: []A,
 ) void {
     const channels = self.in.channels;
     for (0..self.out.height) |row| {
@@ -65,8 +103,8 @@ fn pool(
             var c: u32 = 0;
             inline for (.{ simd.lanes(A), 1 }) |width| {
                 while (c + width <= channels) : (c += width) {
-                    const found = reduce(how, A, width, self, x, corner + c, rows, columns);
-                    y[to + c ..][0..width].* = @as(@Vector(width, f32), @floatCast(found));
+                    const found = reduce(how, E, A, width, self, x, corner + c, rows, columns);
+                    y[to + c ..][0..width].* = found;
                 }
             }
         }
@@ -75,31 +113,36 @@ fn pool(
 
 fn reduce(
     comptime how: How,
+    comptime E: type,
     comptime A: type,
     comptime width: u32,
     self: *const Pool,
-    x: []const f32,
+    x: []const E,
     corner: i64,
     rows: struct { u32, u32 },
     columns: struct { u32, u32 },
 ) @Vector(width, A) {
     const V = @Vector(width, A);
     const line = @as(i64, self.in.width) * self.in.channels;
-    var found: V = @splat(if (how == .max) -std.math.inf(A) else 0);
+    var found: V = @splat(if (how == .max) lowest(A) else 0);
     for (rows[0]..rows[1]) |ky| {
         for (columns[0]..columns[1]) |kx| {
             const down = @as(i64, @intCast(ky)) * line;
             const along = @as(i64, @intCast(kx)) * self.in.channels;
-            const from: @Vector(width, f32) = x[@intCast(corner + down + along)..][0..width].*;
-            const here: V = @floatCast(from);
+            const from: @Vector(width, E) = x[@intCast(corner + down + along)..][0..width].*;
+            const here = simd.numbers(A, width, from);
             if (how == .max) {
                 // A NaN is a maximum, and stays it, as in torch.
                 found = @select(A, here > found, here, found);
-                found = @select(A, here != here, here, found);
+                if (E == f32) found = @select(A, here != here, here, found);
             } else found += here;
         }
     }
-    if (how != .avg) return found;
+    if (how != .avg or @typeInfo(A) != .float) return found;
     const count: A = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
     return found / @as(V, @splat(count));
+}
+
+fn lowest(comptime T: type) T {
+    return if (@typeInfo(T) == .float) -std.math.inf(T) else std.math.minInt(T);
 }

@@ -52,6 +52,11 @@ pub const Record = struct {
         return self.values[i];
     }
 
+    /// Whether `key` is there and says something; it stays to be taken.
+    pub fn states(self: *const Record, key: []const u8) bool {
+        return if (self.find(key)) |i| !self.values[i].nil() else false;
+    }
+
     /// Whether `key` is there and has been taken.
     pub fn has(self: *const Record, key: []const u8) bool {
         return if (self.find(key)) |i| self.taken[i] else false;
@@ -112,6 +117,14 @@ pub const Record = struct {
         if (!std.math.isFinite(narrow))
             return self.refuse(.invalid, key, "is not a finite float32");
         return narrow;
+    }
+
+    /// A finite number, as it is.
+    pub fn exact(self: *Record, key: []const u8) Refused!f64 {
+        const value = try self.take(key);
+        const found = value.number() orelse return self.refuse(.invalid, key, "is not a number");
+        if (!std.math.isFinite(found)) return self.refuse(.invalid, key, "is not a finite number");
+        return found;
     }
 
     /// `into.len` whole numbers within low … high.

@@ -68,6 +68,7 @@ export fn snn_close(handle: ?*Handle) callconv(.c) void {
 
 test {
     _ = @import("failure.zig");
+    _ = @import("fixed.zig");
     _ = @import("grid.zig");
     _ = @import("msgpack.zig");
     _ = @import("neuron.zig");

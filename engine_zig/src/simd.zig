@@ -6,44 +6,108 @@ pub fn lanes(comptime T: type) comptime_int {
     return std.simd.suggestVectorLength(T) orelse 4;
 }
 
-/// sum[i] += value·row[i]: two roundings, one of the product and one of the sum.
-pub fn accumulate(comptime A: type, sum: []A, row: [*]const A, value: A) void {
+/// A number of another type; an integer must fit into it.
+pub inline fn number(comptime A: type, value: anytype) A {
+    return if (@typeInfo(A) == .float) @floatCast(value) else @intCast(value);
+}
+
+/// As `number`, lane by lane.
+pub inline fn numbers(comptime A: type, comptime width: u32, from: anytype) @Vector(width, A) {
+    return if (@typeInfo(A) == .float) @floatCast(from) else @intCast(from);
+}
+
+/// to[i] = value
+pub fn fill(comptime T: type, to: []T, value: T) void {
+    const width = comptime lanes(T);
+    var i: usize = 0;
+    inline for (.{ width, 1 }) |step| {
+        while (i + step <= to.len) : (i += step) to[i..][0..step].* = @splat(value);
+    }
+}
+
+/// to[i] = from[i] as another type, in which it must fit.
+pub fn convert(comptime T: type, comptime F: type, to: []T, from: []const F) void {
+    std.debug.assert(to.len == from.len);
+    var i: usize = 0;
+    inline for (.{ lanes(F), 1 }) |width| {
+        while (i + width <= to.len) : (i += width) {
+            to[i..][0..width].* = numbers(T, width, @as(@Vector(width, F), from[i..][0..width].*));
+        }
+    }
+}
+
+/// sum[i] += from[i], of integers shifted to the left before.
+pub fn add(comptime A: type, comptime F: type, sum: []A, from: []const F, by: u6) void {
+    std.debug.assert(sum.len == from.len);
+    var i: usize = 0;
+    inline for (.{ lanes(A), 1 }) |width| {
+        const V = @Vector(width, A);
+        while (i + width <= sum.len) : (i += width) {
+            var here: V = numbers(A, width, @as(@Vector(width, F), from[i..][0..width].*));
+            if (@typeInfo(A) == .int) {
+                here <<= @as(@Vector(width, std.math.Log2Int(A)), @splat(@intCast(by)));
+            }
+            sum[i..][0..width].* = @as(V, sum[i..][0..width].*) + here;
+        }
+    }
+}
+
+/// sum[i] += value·row[i]: of floats two roundings, one of the product and one of the sum. With
+/// `ones`, value is 1, and nothing is multiplied.
+pub fn accumulate(
+    comptime A: type,
+    comptime W: type,
+    comptime ones: bool,
+    sum: []A,
+    row: [*]const W,
+    value: A,
+) void {
     const width = comptime lanes(A);
     const V = @Vector(width, A);
     const factor: V = @splat(value);
     var i: usize = 0;
     while (i + width <= sum.len) : (i += width) {
-        sum[i..][0..width].* = @as(V, sum[i..][0..width].*) + factor * @as(V, row[i..][0..width].*);
+        const weights: V = @as(@Vector(width, W), row[i..][0..width].*);
+        const added = if (ones) weights else factor * weights;
+        sum[i..][0..width].* = @as(V, sum[i..][0..width].*) + added;
     }
-    while (i < sum.len) : (i += 1) sum[i] += value * row[i];
+    while (i < sum.len) : (i += 1) sum[i] += if (ones) row[i] else value * row[i];
 }
 
 /// As `accumulate`, of four rows at once, which spares three in four loads and stores of the sum.
-pub fn accumulateFour(comptime A: type, sum: []A, rows: [4][*]const A, values: [4]A) void {
+pub fn accumulateFour(
+    comptime A: type,
+    comptime W: type,
+    comptime ones: bool,
+    sum: []A,
+    rows: [4][*]const W,
+    values: [4]A,
+) void {
     const width = comptime lanes(A);
     const V = @Vector(width, A);
     var i: usize = 0;
     while (i + width <= sum.len) : (i += width) {
         var total: V = sum[i..][0..width].*;
         inline for (rows, values) |row, value| {
-            total += @as(V, @splat(value)) * @as(V, row[i..][0..width].*);
+            const weights: V = @as(@Vector(width, W), row[i..][0..width].*);
+            total += if (ones) weights else @as(V, @splat(value)) * weights;
         }
         sum[i..][0..width].* = total;
     }
     while (i < sum.len) : (i += 1) {
-        inline for (rows, values) |row, value| sum[i] += value * row[i];
+        inline for (rows, values) |row, value| sum[i] += if (ones) row[i] else value * row[i];
     }
 }
 
 /// Write the indices of what is not zero into `list`, ascending; their number.
-pub fn nonzeros(values: []const f32, list: []u32) u32 {
-    const width = comptime lanes(f32);
+pub fn nonzeros(comptime E: type, values: []const E, list: []u32) u32 {
+    const width = comptime lanes(E);
     std.debug.assert(list.len >= values.len);
-    const zero: @Vector(width, f32) = @splat(0);
+    const zero: @Vector(width, E) = @splat(0);
     var count: u32 = 0;
     var i: u32 = 0;
     while (i + width <= values.len) : (i += width) {
-        const here: @Vector(width, f32) = values[i..][0..width].*;
+        const here: @Vector(width, E) = values[i..][0..width].*;
         count = append(width, here != zero, i, list, count);
     }
     while (i < values.len) : (i += 1) {
@@ -78,6 +142,6 @@ test "non-zeros, a NaN among them" {
     values[20] = std.math.nan(f32);
     values[36] = -2;
     var list: [37]u32 = undefined;
-    try std.testing.expectEqual(3, nonzeros(&values, &list));
+    try std.testing.expectEqual(3, nonzeros(f32, &values, &list));
     try std.testing.expectEqualSlices(u32, &.{ 0, 20, 36 }, list[0..3]);
 }

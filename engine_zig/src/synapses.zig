@@ -1,49 +1,221 @@
-//! Weights in the precision that they are accumulated in.
+//! Weights, and the precision that they are accumulated in.
 
 const std = @import("std");
+const fixed = @import("fixed.zig");
 const Array = @import("array.zig").Array;
+const Error = @import("failure.zig").Error;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
+const Sums = @import("finish.zig").Sums;
 
-/// Every product and every sum of a layer is formed in this, then stored as float32. A document is
-/// made such that it holds all of its sums exactly: hence their order is free, and zeros may be
-/// skipped.
-pub const Accumulator = enum { float32, float64 };
+/// Every product and every sum of a layer is formed in this, then stored as what tensors hold. A
+/// document is made such that it holds all of its sums exactly: hence their order is free, and
+/// zeros may be skipped.
+pub const Accumulator = enum {
+    float32,
+    float64,
+    int32,
+    int64,
 
-/// A layer's weights in the order that its kernels want, and a bias per output channel (zeros
-/// where there is none: adding them changes no sum).
-pub fn Synapses(comptime A: type) type {
+    pub fn Type(comptime self: Accumulator) type {
+        return switch (self) {
+            .float32 => f32,
+            .float64 => f64,
+            .int32 => i32,
+            .int64 => i64,
+        };
+    }
+
+    pub fn size(self: Accumulator) u64 {
+        return if (self == .float64 or self == .int64) 8 else 4;
+    }
+
+    pub fn float(self: Accumulator) bool {
+        return self == .float32 or self == .float64;
+    }
+
+    /// The narrowest integers that hold sums up to `peak`, and what the document names.
+    pub fn of(record: *Record, peak: u128) Refused!Accumulator {
+        const named = try read(record, .whole);
+        if (peak < 1 << 31) return .int32;
+        if (named == .int64) return .int64;
+        return record.failure.refuse(
+            .invalid,
+            "{s}: sums reach {d}, beyond its int32",
+            .{ record.place, peak },
+        );
+    }
+
+    /// What the record names, for a layer of floats or of integers.
+    pub fn read(record: *Record, kind: Array.Kind) Refused!Accumulator {
+        const key = "accumulator";
+        const self = std.meta.stringToEnum(Accumulator, try record.text(key)) orelse
+            return record.refuse(.invalid, key, "is not float32, float64, int32 or int64");
+        if (self.float() == (kind == .float)) return self;
+        return record.refuse(.unsupported, key, if (kind == .float)
+            "is an integer, in a network of floats"
+        else
+            "is of floats; that of a quantised layer is int32 or int64");
+    }
+};
+
+/// A layer's weights in the order that its kernels want, and with what the sum of each output
+/// channel starts: its bias, zeros where there is none (adding them changes no sum), or where the
+/// bias comes afterwards.
+pub fn Synapses(comptime A: type, comptime W: type) type {
     return struct {
-        weights: []align(64) A,
-        bias: []align(64) A,
+        weights: []align(64) W,
+        start: []align(64) A,
+        /// Inputs are 0 or one value, which comes afterwards: they count as 1 here.
+        spiking: bool = false,
 
-        const Self = @This();
-
-        pub fn create(arena: std.mem.Allocator, count: usize, bias: ?Array, outputs: u32) !Self {
-            const self: Self = .{
-                .weights = try arena.alignedAlloc(A, .@"64", count),
-                .bias = try arena.alignedAlloc(A, .@"64", outputs),
-            };
-            @memset(self.bias, 0);
-            if (bias) |given| {
-                for (self.bias, 0..) |*slot, i| slot.* = given.at(i);
-            }
-            return self;
-        }
+        pub const Sum = A;
+        pub const Weight = W;
     };
 }
 
-pub const Either = union(Accumulator) {
-    float32: Synapses(f32),
-    float64: Synapses(f64),
+/// What sums and weights may be. Of integers, the narrowest that the bound of the sums allows.
+pub const Either = union(enum) {
+    float32: Synapses(f32, f32),
+    float64: Synapses(f64, f64),
+    int16: Synapses(i16, i8),
+    int32: Synapses(i32, i8),
+    int32_wide: Synapses(i32, i16),
+    int64: Synapses(i64, i32),
+
+    pub const Kind = std.meta.Tag(Either);
+
+    /// The weights, put in order by `layer`, and their sums; `x` tells of a quantised input.
+    pub fn read(
+        record: *Record,
+        layer: anytype,
+        weight: Array,
+        x: ?fixed.Range,
+        arena: std.mem.Allocator,
+    ) Error!struct { Either, ?Sums } {
+        const outputs = layer.out.channels;
+        const given = x orelse {
+            const bias = try Array.vector(record, "bias", outputs, .float);
+            switch (try Accumulator.read(record, .float)) {
+                inline .float32, .float64 => |kind| {
+                    const made = try arrange(@field(Kind, @tagName(kind)), layer, weight, arena);
+                    const start = @field(made, @tagName(kind)).start;
+                    if (bias) |array| for (start, 0..) |*to, i| {
+                        to.* = array.at(@TypeOf(to.*), i);
+                    };
+                    return .{ made, null };
+                },
+                else => unreachable,
+            }
+        };
+        const bias = try Array.vector(record, "bias", outputs, .whole);
+        var sums, const raw = try weigh(record, weight, "weight", bias, "bias", given, arena);
+        _ = try Accumulator.of(record, sums.range.peak);
+        const spiking = given.spike != 0;
+        switch (narrowest(weight, raw, if (spiking) 1 else given.peak)) {
+            .float32, .float64 => unreachable,
+            inline else => |kind| {
+                var self = try arrange(kind, layer, weight, arena);
+                const made = &@field(self, @tagName(kind));
+                made.spiking = spiking;
+                // The bias costs nothing where sums may start with it.
+                const A = @TypeOf(made.*).Sum;
+                if (sums.factor == 1 and sums.range.peak <= std.math.maxInt(A)) {
+                    if (sums.bias.len > 0) for (made.start, sums.bias) |*to, b| {
+                        to.* = @intCast(b);
+                    };
+                    sums.bias = &.{};
+                }
+                return .{ self, sums };
+            },
+        }
+    }
+
+    fn arrange(
+        comptime kind: Kind,
+        layer: anytype,
+        weight: Array,
+        arena: std.mem.Allocator,
+    ) Error!Either {
+        const S = @FieldType(Either, @tagName(kind));
+        const made: S = .{
+            .weights = try arena.alignedAlloc(S.Weight, .@"64", weight.count()),
+            .start = try arena.alignedAlloc(S.Sum, .@"64", layer.out.channels),
+        };
+        @memset(made.start, 0);
+        layer.arrange(S.Weight, made.weights, weight);
+        return @unionInit(Either, @tagName(kind), made);
+    }
+
+    /// For sums up to `raw` of inputs up to `peak`, neither of which may be the larger one.
+    fn narrowest(weight: Array, raw: u64, peak: u64) Kind {
+        const most = @max(raw, peak);
+        if (most < 1 << 15 and weight.fits(8)) return .int16;
+        if (most < 1 << 31 and weight.fits(8)) return .int32;
+        if (most < 1 << 31 and weight.fits(16)) return .int32_wide;
+        return .int64;
+    }
 };
 
-/// The accumulator that the record asks for; integers are documented, but not executed yet.
-pub fn accumulator(record: *Record) Refused!Accumulator {
-    const key = "accumulator";
-    const name = try record.text(key);
-    if (std.mem.eql(u8, name, "int32") or std.mem.eql(u8, name, "int64"))
-        return record.refuse(.unsupported, key, "is an integer; float32 and float64 are executed");
-    return std.meta.stringToEnum(Accumulator, name) orelse
-        record.refuse(.invalid, key, "is not float32, float64, int32 or int64");
+/// A = B + ΣW·X on the finer of the two grids: what is formed of inputs in `x`, and how large the
+/// sums of products become before anything is done to them. `weight` is [output][…].
+pub fn weigh(
+    record: *Record,
+    weight: Array,
+    comptime weight_key: []const u8,
+    bias: ?Array,
+    comptime bias_key: []const u8,
+    x: fixed.Range,
+    arena: std.mem.Allocator,
+) Error!struct { Sums, u64 } {
+    const format = try fixed.Format.read(record, "weight_format") orelse
+        return record.refuse(.invalid, "weight_format", "is missing");
+    const own = try fixed.Format.read(record, "bias_format") orelse format;
+    try holds(record, weight, weight_key, format);
+    if (bias) |array| try holds(record, array, bias_key, own);
+    const outputs = weight.dims[0];
+    const share = weight.count() / outputs;
+    const fine = format.fraction + x.fraction;
+    const most = if (bias == null) fine else @max(fine, own.fraction);
+    const biases = try arena.alloc(i64, if (bias == null) 0 else outputs);
+    var raw: u64 = 0;
+    var peak: u128 = 0;
+    for (0..outputs) |o| {
+        var reach: u64 = 0;
+        for (o * share..(o + 1) * share) |i| reach += @abs(weight.at(i64, i));
+        raw = @max(raw, reach);
+        var total = @as(u128, reach) *| fixed.raised(x.peak, most - fine);
+        if (bias) |array| {
+            const b = array.at(i64, o);
+            const there = fixed.raised(@abs(b), most - own.fraction);
+            total +|= there;
+            if (total < 1 << 62) biases[o] = std.math.sign(b) * @as(i64, @intCast(there));
+        }
+        peak = @max(peak, total);
+    }
+    try fixed.bounded(record, peak, most);
+    const size: i64 = if (x.spike == 0) 1 else x.spike;
+    const factor = if (raw == 0 or x.peak == 0) 0 else size << @intCast(most - fine);
+    return .{
+        .{
+            .range = .{ .peak = @intCast(peak), .fraction = most },
+            .factor = factor,
+            .bias = biases,
+        },
+        if (x.spike == 0) raw * x.peak else raw,
+    };
+}
+
+fn holds(
+    record: *Record,
+    array: Array,
+    comptime key: []const u8,
+    format: fixed.Format,
+) Refused!void {
+    if (array.fits(format.bits)) return;
+    return record.failure.refuse(
+        .invalid,
+        "{s}: '{s}' is not integers of {d} bits",
+        .{ record.place, key, format.bits },
+    );
 }

@@ -8,6 +8,25 @@ const limits = @import("limits.zig");
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 
+/// What the tensors of a network hold.
+pub const Number = enum {
+    float32,
+    int32,
+    int64,
+
+    pub fn Type(comptime self: Number) type {
+        return switch (self) {
+            .float32 => f32,
+            .int32 => i32,
+            .int64 => i64,
+        };
+    }
+
+    pub fn size(self: Number) u64 {
+        return if (self == .int64) 8 else 4;
+    }
+};
+
 pub const Shape = struct {
     channels: u32,
     height: u32 = 1,

@@ -10,7 +10,7 @@ const testing = std.testing;
 
 /// A writer with room for a request of this file.
 const Message = struct {
-    buffer: [4096]u8 = undefined,
+    buffer: [8192]u8 = undefined,
     writer: msgpack.Writer = undefined,
 
     fn start(self: *Message) *msgpack.Writer {
@@ -39,32 +39,68 @@ fn sizes(w: *msgpack.Writer, key: []const u8, values: []const u64) void {
     for (values) |value| w.unsigned(value);
 }
 
-/// An array of ones.
-fn ones(w: *msgpack.Writer, key: []const u8, shape: []const u64) void {
+fn nothing(w: *msgpack.Writer, key: []const u8) void {
+    w.text(key);
+    w.bytes[w.at] = 0xc0;
+    w.at += 1;
+}
+
+/// A format, which is nearest to what it is given.
+fn format(w: *msgpack.Writer, key: []const u8, bits: u64, fraction: u64) void {
     w.text(key);
     w.map(3);
-    name(w, "dtype", "<f4");
+    number(w, "bits", bits);
+    number(w, "fraction", fraction);
+    name(w, "rounding", "nearest");
+}
+
+/// An array of ones, float32 or int8.
+fn ones(w: *msgpack.Writer, key: []const u8, whole: bool, shape: []const u64) void {
+    w.text(key);
+    w.map(3);
+    name(w, "dtype", if (whole) "|i1" else "<f4");
     sizes(w, "shape", shape);
     w.text("data");
     var count: usize = 1;
     for (shape) |n| count *= @intCast(n);
+    if (whole) return @memset(w.blob(count), 1);
     const data = w.blob(4 * count);
     for (0..count) |i| std.mem.writeInt(u32, data[4 * i ..][0..4], @bitCast(@as(f32, 1)), .little);
 }
 
-fn neuron(w: *msgpack.Writer, own: []const u8) void {
-    w.map(13);
+fn neuron(w: *msgpack.Writer, own: []const u8, whole: bool) void {
+    w.map(if (whole) 17 else 13);
     name(w, "type", "Neuron");
     name(w, "name", own);
     inline for (.{ "threshold", "decay", "gain", "payload", "tau" }) |key| number(w, key, 1);
     inline for (.{ "bias", "value", "start", "rest" }) |key| number(w, key, 0);
     name(w, "reset", "subtract");
     name(w, "charge", "normal");
+    if (!whole) return;
+    number(w, "leak", 1);
+    format(w, "state_format", 9, 2);
+    format(w, "format", 6, 3);
+    w.text("input_formats");
+    w.array(1);
+    w.map(3);
+    number(w, "bits", 9);
+    number(w, "fraction", 1);
+    name(w, "rounding", "ceil");
 }
 
-/// A load request: input [1, 3, 3] – Conv 2×2 to two channels – Neuron – Flatten – Linear to three –
-/// Relu, everything one, in `accumulator`, put on a grid of 1/16 in the end.
+/// What a quantised layer with weights has beside.
+fn quantised(w: *msgpack.Writer) void {
+    format(w, "weight_format", 8, 0);
+    nothing(w, "bias_format");
+    nothing(w, "format");
+    w.text("input_formats");
+    w.array(0);
+}
+
+/// A load request: input [1, 3, 3] – Conv 2×2 to two channels – Neuron – Flatten – Linear to
+/// three – Relu, everything one, in `accumulator`, put on a grid of 1/16 in the end.
 fn load(message: *Message, accumulator: []const u8) []const u8 {
+    const whole = std.mem.startsWith(u8, accumulator, "int");
     const w = message.start();
     w.map(2);
     name(w, "op", "load");
@@ -75,9 +111,7 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
     number(w, "timesteps", 4);
     name(w, "mode", "static");
     sizes(w, "input_shape", &.{ 1, 3, 3 });
-    w.text("input_format");
-    w.bytes[w.at] = 0xc0;
-    w.at += 1;
+    if (whole) format(w, "input_format", 8, 0) else nothing(w, "input_format");
     w.text("edges");
     const path = [_][]const u8{ "input", "conv", "neuron", "flat", "linear", "relu" };
     w.array(path.len - 1);
@@ -88,39 +122,40 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
     }
     w.text("layers");
     w.array(5);
-    w.map(8);
+    w.map(if (whole) 12 else 8);
     name(w, "type", "Conv");
     name(w, "name", "conv");
-    ones(w, "weight", &.{ 2, 1, 2, 2 });
-    ones(w, "bias", &.{2});
+    ones(w, "weight", whole, &.{ 2, 1, 2, 2 });
+    ones(w, "bias", whole, &.{2});
     sizes(w, "stride", &.{ 1, 1 });
     sizes(w, "padding", &.{ 0, 1 });
     number(w, "groups", 1);
     name(w, "accumulator", accumulator);
-    neuron(w, "neuron");
+    if (whole) quantised(w);
+    neuron(w, "neuron", whole);
     w.map(2);
     name(w, "type", "Flatten");
     name(w, "name", "flat");
-    w.map(5);
+    w.map(if (whole) 9 else 5);
     name(w, "type", "Linear");
     name(w, "name", "linear");
-    ones(w, "weight", &.{ 3, 16 });
-    w.text("bias");
-    w.bytes[w.at] = 0xc0;
-    w.at += 1;
+    ones(w, "weight", whole, &.{ 3, 16 });
+    nothing(w, "bias");
     name(w, "accumulator", accumulator);
-    w.map(3);
+    if (whole) quantised(w);
+    w.map(if (whole) 4 else 3);
     name(w, "type", "Relu");
     name(w, "name", "relu");
-    w.text("format");
-    w.map(3);
-    number(w, "bits", 9);
-    number(w, "fraction", 4);
-    name(w, "rounding", "nearest");
+    format(w, "format", 9, 4);
+    if (whole) {
+        w.text("input_formats");
+        w.array(0);
+    }
     return message.bytes();
 }
 
-fn run(message: *Message, samples: u64, threads: u64) []const u8 {
+/// `shown`: two numbers, in turn.
+fn run(message: *Message, samples: u64, threads: u64, shown: [2]i32) []const u8 {
     const w = message.start();
     w.map(5);
     name(w, "op", "run");
@@ -129,7 +164,10 @@ fn run(message: *Message, samples: u64, threads: u64) []const u8 {
     w.text("spikes");
     w.boolean(true);
     w.text("frames");
-    @memset(w.blob(@intCast(samples * 9 * 4)), 0);
+    const frames = w.blob(@intCast(samples * 9 * 4));
+    for (0..frames.len / 4) |i| {
+        std.mem.writeInt(i32, frames[4 * i ..][0..4], shown[i % 2], .little);
+    }
     return message.bytes();
 }
 
@@ -147,13 +185,13 @@ fn good(reply: []const u8) bool {
 }
 
 test "bias alone makes every neuron fire at every timestep" {
-    for ([_][]const u8{ "float32", "float64" }) |accumulator| {
+    for ([_][]const u8{ "float32", "float64", "int32", "int64" }) |accumulator| {
         var engine: Engine = .{ .gpa = testing.allocator };
         defer engine.deinit();
         var message: Message = .{};
         try testing.expect(good(engine.call(load(&message, accumulator))));
         try testing.expect(!good(engine.call(load(&message, accumulator))));
-        const reply = engine.call(run(&message, 5, 3));
+        const reply = engine.call(run(&message, 5, 3, .{ 0, 0 }));
         try testing.expect(good(reply));
         const logits = field(reply, "logits").?.blob().?;
         try testing.expectEqual(5 * 3 * 4, logits.len);
@@ -173,12 +211,12 @@ test "bias alone makes every neuron fire at every timestep" {
     }
 }
 
-fn session(gpa: std.mem.Allocator) !void {
+fn session(gpa: std.mem.Allocator, accumulator: []const u8) !void {
     var engine: Engine = .{ .gpa = gpa };
     defer engine.deinit();
     var message: Message = .{};
-    for ([_][]const u8{ load(&message, "float64"), "" }) |request| {
-        const asked = if (request.len > 0) request else run(&message, 4, 1);
+    for ([_][]const u8{ load(&message, accumulator), "" }) |request| {
+        const asked = if (request.len > 0) request else run(&message, 4, 1, .{ 0, 0 });
         const reply = engine.call(asked);
         if (good(reply)) continue;
         try testing.expectEqualStrings("memory", field(reply, "code").?.text().?);
@@ -187,10 +225,13 @@ fn session(gpa: std.mem.Allocator) !void {
 }
 
 test "without memory there is an error, no leak, and no half-loaded network" {
-    try testing.checkAllAllocationFailures(testing.allocator, session, .{});
+    for ([_][]const u8{ "float64", "int64" }) |accumulator| {
+        try testing.checkAllAllocationFailures(testing.allocator, session, .{accumulator});
+    }
 }
 
-test "damaged documents are answered, and the engine works on" {
+/// Documents damaged at random; in Debug mode, which finds every sum that overflows.
+fn damage(accumulator: []const u8, shown: [2]i32) !void {
     var random = std.Random.DefaultPrng.init(0);
     const draw = random.random();
     var engine: Engine = .{ .gpa = testing.allocator };
@@ -198,14 +239,14 @@ test "damaged documents are answered, and the engine works on" {
     var message: Message = .{};
     var accepted: u32 = 0;
     for (0..30_000) |_| {
-        const request = message.buffer[0..load(&message, "float32").len];
+        const request = message.buffer[0..load(&message, accumulator).len];
         for (0..draw.intRangeAtMost(u32, 1, 5)) |_| {
             request[draw.uintLessThan(usize, request.len)] = draw.int(u8);
         }
         const cut = if (draw.boolean()) draw.uintAtMost(usize, request.len) else request.len;
         if (!good(engine.call(request[0..cut]))) continue;
         accepted += 1;
-        const reply = engine.call(run(&message, 1, 1));
+        const reply = engine.call(run(&message, 1, 1, shown));
         try testing.expect(field(reply, "ok") != null);
         const w = message.start();
         w.map(1);
@@ -213,5 +254,14 @@ test "damaged documents are answered, and the engine works on" {
         try testing.expect(good(engine.call(message.bytes())));
     }
     try testing.expect(accepted > 100);
-    try testing.expect(good(engine.call(load(&message, "float32"))));
+    try testing.expect(good(engine.call(load(&message, accumulator))));
+}
+
+test "damaged documents are answered, and the engine works on" {
+    try damage("float32", .{ 0, 0 });
+}
+
+test "damaged documents of integers are answered, and nothing overflows" {
+    try damage("int32", .{ -128, 127 });
+    try damage("int64", .{ -128, -128 });
 }

@@ -1,4 +1,6 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # engine_networks.py, in every import mode
+HERE = Path(__file__).parent
+# In every import mode: engine_networks.py, and the kernel's quantised_documents.py.
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "kernel" / "tests")]

@@ -49,6 +49,25 @@ def rich() -> Network:
     return Network(layers, tuple(edges), (1, 4, 4), 2, "static", Format(8, 4))
 
 
+def whole() -> Network:
+    """The same quantised."""
+    wide = Format(8, 3)
+    more = {"accumulator": "int64", "weight_format": wide}
+    weight, vector = np.full((2, 1, 3, 3), -7, np.int8), np.array([5, 120], np.int8)
+    layers = (
+        Conv("c", weight, vector, (1, 1), (1, 1), **more, format=Format(12, 5)),
+        BatchNorm("b", vector, vector.astype(np.int16), **more, bias_format=Format(16, 9)),
+        Neuron("n", 1.0, charge="lif", leak=0.25, state_format=wide, input_formats=(wide,)),
+        Pool("p", "max", (2, 2), (1, 1), (1, 1), "int32"),
+        Pool("q", "avg", (2, 2), (1, 1), (0, 0), "int64", Format(20, 14)),
+        Add("a", None, (None, Format(9, -2, "ceil"))),
+        Flatten("f"),
+        Linear("l", np.full((3, 32), 99, np.int32), None, **more, input_formats=(wide,)),
+        Relu("r", Format(12, -3, "floor")),
+    )
+    return Network(layers, rich().edges, (1, 4, 4), 2, "static", Format(8, 4))
+
+
 def ask(handle: Handle, message: object) -> dict:
     packed = message if isinstance(message, bytes) else msgpack.packb(message)
     return msgpack.unpackb(bytes(handle.call(packed)))
@@ -66,7 +85,8 @@ def exercise(handle: Handle, request: bytes) -> None:
     """Ask; if that loaded something light, run it; then the engine must still work."""
     reply = ask(handle, request)
     if not refused(reply) and "frame_bytes" in reply and reply["work"] < 1e7:
-        data = bytes(reply["frame_bytes"])
+        # As integers, from -2 to 1: every format takes them.
+        data = np.resize(np.array([-2, 1, 0, 1, -1], "<i4"), reply["frame_bytes"] // 4).tobytes()
         run = {"op": "run", "samples": 1, "threads": 2, "spikes": True, "frames": data}
         made = ask(handle, run)
         assert made["ok"]
@@ -105,10 +125,11 @@ def test_any_other_message(handle, message):
     assert refused(ask(handle, {"op": "run", "samples": message, "frames": message}))
 
 
-@given(st.data())
+@pytest.mark.parametrize("make", [rich, whole])
+@given(data=st.data())
 @settings(max_examples=600, deadline=None)
-def test_damaged_documents(handle, data):
-    request = bytearray(msgpack.packb({"op": "load"}) + msgpack.packb("network") + rich().pack())
+def test_damaged_documents(handle, make, data):
+    request = bytearray(msgpack.packb({"op": "load"}) + msgpack.packb("network") + make().pack())
     request[0] = 0x82
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(request) - 1))
@@ -116,8 +137,9 @@ def test_damaged_documents(handle, data):
     exercise(handle, bytes(request))
 
 
-def test_every_truncation_is_refused(handle):
-    request = msgpack.packb({"op": "load", "network": msgpack.unpackb(rich().pack())})
+@pytest.mark.parametrize("make", [rich, whole])
+def test_every_truncation_is_refused(handle, make):
+    request = msgpack.packb({"op": "load", "network": msgpack.unpackb(make().pack())})
     for length in range(len(request)):
         assert refused(ask(handle, request[:length])), length
     assert refused(ask(handle, request + b"\xc0"))
@@ -136,9 +158,10 @@ def leaves(node, path=()):
             yield from leaves(value, (*path, key))
 
 
-def test_every_field_with_every_odd_value(handle):
+@pytest.mark.parametrize("make", [rich, whole])
+def test_every_field_with_every_odd_value(handle, make):
     """One value of the document replaced, removed or doubled at a time."""
-    document = msgpack.unpackb(rich().pack())
+    document = msgpack.unpackb(make().pack())
     count = 0
     for path in leaves(document):
         for odd in (*ODD, "remove", "add"):
@@ -235,7 +258,11 @@ def array(*shape, value=1.0):
         (layer(8, format=grid(rounding="up")), "unsupported", "known: nearest, floor, ceil"),
         (layer(8, format=grid(more=1)), "invalid", "layer 'r': 'format': 'more' is not a known"),
         (layer(6, format=grid()), "unsupported", "layer 'f': 'format' is that of a quantised"),
-        (layer(0, weight_format=grid()), "unsupported", "layer 'c': 'weight_format' is that of"),
+        (
+            layer(0, weight_format=grid()),
+            "unsupported",
+            "layer 'c': 'weight': 'dtype' is not '|i1'",
+        ),
         (layer(3, input_formats=[grid()]), "unsupported", "layer 'p': 'input_formats' is that of"),
         (layer(3, input_formats=4), "invalid", "layer 'p': 'input_formats' is not a list"),
         (layer(2, leak=0.5), "unsupported", "layer 'n': 'leak' is that of a quantised layer"),
@@ -244,6 +271,57 @@ def array(*shape, value=1.0):
     ],
 )
 def test_errors_name_the_place(handle, document, code, text):
+    reply = ask(handle, {"op": "load", "network": document})
+    assert refused(reply)
+    assert (reply["code"], text in reply["error"]) == (code, True), reply
+
+
+FINE = {"bits": 30, "fraction": 25, "rounding": "nearest"}
+
+
+def integer(index, **fields):
+    """The quantised document with fields of one layer replaced, or of the network (None)."""
+    document = msgpack.unpackb(whole().pack())
+    (document if index is None else document["layers"][index]).update(fields)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "text"),
+    [
+        (integer(None, input_format=None), "invalid", "network: 'input_format' is missing"),
+        (integer(None, input_format=grid(bits=33)), "unsupported", "'bits' is 33, not within 2 …"),
+        (integer(0, weight_format=None), "invalid", "layer 'c': 'weight_format' is missing"),
+        (integer(0, weight_format=grid(bits=3)), "invalid", "'weight' is not integers of 3 bits"),
+        (integer(0, bias_format=grid(bits=7)), "invalid", "'bias' is not integers of 7 bits"),
+        (
+            integer(0, weight=array(2, 1, 3, 3)),
+            "unsupported",
+            "'weight': 'dtype' is not '|i1', '<i2",
+        ),
+        (integer(0, accumulator="float32"), "unsupported", "layer 'c': 'accumulator' is of floats"),
+        (integer(0, format=grid(fraction=61)), "unsupported", "'fraction' is 61, not within -60"),
+        (integer(0, format=grid(fraction=-60)), "limit", "from 7 to -60 fraction bits is further"),
+        (integer(0, input_formats=[None] * 2), "invalid", "layer 'c': 1 inputs, 2 input formats"),
+        (integer(0, input_formats=4), "invalid", "layer 'c': 'input_formats' is not a list"),
+        (integer(0, bias_format=grid(fraction=60)), "limit", "more than the 53 bits in which they"),
+        (integer(2, state_format=None), "invalid", "layer 'n': 'state_format' is missing"),
+        (
+            integer(2, threshold=0.3),
+            "invalid",
+            "'threshold' is 0.3, no multiple of 2^-3 below 2^53",
+        ),
+        (integer(2, leak=1e-5), "invalid", "layer 'n': 'leak' is 0.00001, no multiple of 2^-60"),
+        (integer(2, leak=2.0**52), "limit", "layer 'n': sums reach"),
+        (integer(2, start=16.0), "invalid", "layer 'n': 'start' is beyond its state_format"),
+        (integer(2, rest=math.inf), "invalid", "layer 'n': 'rest' is not a finite number"),
+        (integer(3, padding=[2, 0]), "invalid", "layer 'p': 'padding' leaves windows without"),
+        (integer(4, accumulator="int8"), "invalid", "layer 'q': 'accumulator' is not float32"),
+        (integer(6, format=None), "invalid", "layer 'f': 'format' is not a known key"),
+        (integer(7, accumulator="int32", input_formats=[FINE]), "invalid", "beyond its int32"),
+    ],
+)
+def test_errors_of_quantised_documents_name_the_place(handle, document, code, text):
     reply = ask(handle, {"op": "load", "network": document})
     assert refused(reply)
     assert (reply["code"], text in reply["error"]) == (code, True), reply

@@ -13,7 +13,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quantised_documents import formats, runs
-from snn_kernel.network import INPUT, Conv, Format, Linear, Network, NetworkError, Neuron, Pool
+from snn_kernel.network import (
+    INPUT,
+    Conv,
+    Format,
+    GlobalSum,
+    Linear,
+    Network,
+    NetworkError,
+    Neuron,
+    Pool,
+)
 from snn_network.fixed import Fixed, dyadic, factor, saturate, shift
 from snn_network.reference import Reference
 
@@ -56,6 +66,30 @@ def test_dyadic_is_exact_and_has_the_fewest_bits(value: float) -> None:
 
 def test_factors_of_averages() -> None:
     assert [factor(k) for k in (3, 6, 9)] == [10923, 5461, 3641]
+
+
+def test_a_shift_to_the_left_saturates_instead_of_wrapping() -> None:
+    made = Fixed(np.array([1 << 50, -(1 << 50), 1, 0]), 0).quantised(Format(32, 40))
+    assert made.units.tolist() == [(1 << 31) - 1, -(1 << 31), (1 << 31) - 1, 0]
+
+
+def test_a_leak_above_one_is_bounded_too() -> None:
+    rate = network(leak=3.375)
+    assert rate.bounds["n"].sum >= network().bounds["n"].sum * 3.375 / 2
+
+
+def test_windows_of_padding_alone_and_averages_that_vanish_are_refused() -> None:
+    def pooled(how: Any, size: int, padding: int, n: int) -> Network:
+        layer = Pool("p", how, (size,), (1,), (padding,), "int64")
+        last = Linear("l", np.ones((1, 1), np.int8), None, "int64", weight_format=Format(8, 0))
+        layers = (layer, GlobalSum("g", "int64"), last)
+        edges = ((INPUT, "p"), ("p", "g"), ("g", "l"))
+        return Network(layers, edges, (1, n), 1, input_format=Format(4, 0))
+
+    with pytest.raises(NetworkError, match="does not fit"):
+        pooled("max", 2, 2, 5)
+    with pytest.raises(NetworkError, match="1/70000 is rounded to 0"):
+        pooled("avg", 70_000, 0, 70_000)
 
 
 class Watched(Reference):
@@ -141,6 +175,7 @@ def with_first(network: Network, **changes: Any) -> Network:
         (lambda: with_first(network(), weight=np.array([[9]])), "its weight is not integers of 4"),
         (lambda: with_first(network(), weight=np.array([[1.5]])), "its weight is not integers"),
         (lambda: with_first(network(), accumulator="float32"), "is int32 or int64"),
+        (lambda: network(start=4.0), "start 4.0 is beyond its potential's format"),
         (lambda: network(state_format=Format(32, 60), leak=2.0**-40), "more than the 53 bits"),
         (lambda: network(format=Format(4, -60), payload=2.0**-30), "further than 60 bits"),
     ],

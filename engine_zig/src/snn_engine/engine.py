@@ -91,13 +91,12 @@ class Engine:
     ) -> Run:
         """Run samples [N, C, …] (static) or [N, T, C, …] (sequence) on `threads` (None: one).
 
-        Inputs are put on the network's grid first. `progress(done, total)` is called between parts.
-        Raises EngineError where the frames do not fit the network or the engine refuses them.
+        Inputs are put on the network's grid first; a quantised network is handed the integers that
+        they then are. `progress(done, total)` is called between parts. Raises EngineError where the
+        frames do not fit the network or the engine refuses them.
         """
         self._fit(frames)
         total = len(frames)
-        if (grid := self.network.input_format) is not None:
-            frames = grid.apply(frames)
         packed = {name: -(-n // 8) for name, n in self.neurons.items()} if spikes else {}
         steps = self.network.timesteps
         run = Run(
@@ -110,7 +109,7 @@ class Engine:
         size = self._samples(frames, packed)
         for start in range(0, total, size):
             stop = min(start + size, total)
-            self._part(frames[start:stop], threads or 1, run, start, counts)
+            self._part(self._shown(frames[start:stop]), threads or 1, run, start, counts)
             if progress is not None:
                 progress(stop, total)
         return attrs.evolve(run, counts=counts)
@@ -139,6 +138,16 @@ class Engine:
         if not frames.flags.c_contiguous:
             raise EngineError("frames are not contiguous (numpy.ascontiguousarray makes them so)")
 
+    def _shown(self, frames: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int32]:
+        """The frames on the network's grid, as the engine takes them."""
+        if (grid := self.network.input_format) is None:
+            return frames
+        if not self.network.quantised:
+            return grid.apply(frames)
+        if np.isnan(frames).any():
+            raise EngineError("frames hold a NaN, for which no integer stands")
+        return grid.quantise(frames).astype(np.int32)
+
     def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int]) -> int:
         """How many samples one call takes."""
         request = frames.nbytes // max(1, len(frames))
@@ -147,7 +156,7 @@ class Engine:
 
     def _part(
         self,
-        frames: NDArray[np.float32],
+        frames: NDArray[np.float32] | NDArray[np.int32],
         threads: int,
         run: Run,
         start: int,
@@ -158,7 +167,7 @@ class Engine:
         )
         # The map takes one more key, whose value follows without being encoded anew.
         head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
-        data = np.ascontiguousarray(frames, "<f4")
+        data = np.ascontiguousarray(frames, frames.dtype.newbyteorder("<"))
         request = bytearray(len(head) + 5 + data.nbytes)
         request[: len(head)] = head
         struct.pack_into(">BI", request, len(head), 0xC6, data.nbytes)

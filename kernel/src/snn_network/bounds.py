@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -134,11 +135,13 @@ def _beyond(format: Format | None) -> str:
 def _stray(layer: Neuron) -> Iterator[str]:
     """The parameters of a neuron that no integer stands for."""
     assert layer.state_format is not None
-    own = layer.state_format.fraction
+    own, high = layer.state_format.fraction, 1 << (min(layer.state_format.bits, BITS_MAX) - 1)
     on_its_grid = ("threshold", "value", "start", "rest")
     for name in (*on_its_grid, "decay", "gain", "bias", "leak", "payload"):
         value = getattr(layer, name)
         most = own if name in on_its_grid else FRACTION_MAX
+        if name == "start" and not -high <= value * 2.0**own < high:
+            yield f"layer '{layer.name}': start {value} is beyond its potential's format"
         if not abs(value) < 1 << EXACT or not math.ldexp(value, most).is_integer():
             text = f"{name} {value} is no multiple of 2^-{most} below 2^{EXACT}"
             yield f"layer '{layer.name}': {text}"
@@ -209,6 +212,8 @@ def _average(peak: int, fraction: int, count: int) -> tuple[int, int]:
     power = count.bit_length() - 1
     if count == 1 << power:
         return peak * count, fraction + power
+    if not factor(count):
+        raise NetworkError(f"an average over {count} elements: 1/{count} is rounded to 0")
     return peak * count * factor(count), fraction + FACTOR_BITS
 
 
@@ -216,14 +221,20 @@ def _charged(layer: Neuron, peak: int, fraction: int) -> tuple[int, int]:
     """Of every term of the charged potential together, and of what a reset may add."""
     state = layer.state_format
     assert state is not None
-    v, reach = 1 << (state.bits - 1), {state.fraction, fraction}
     rates = {"normal": (layer.decay, layer.gain, layer.bias)}.get(layer.charge, (layer.leak,))
-    fine = max(reach) + max(f for _, f in map(dyadic, rates))
-    x, v = peak << (fine - fraction), v << (fine - state.fraction)
-    if layer.charge == "normal":
-        terms = abs(layer.decay) * v + abs(layer.gain) * x + math.ldexp(abs(layer.bias), fine)
-        total = math.ceil(terms)
-    else:
-        rest = math.ceil(math.ldexp(abs(layer.rest), fine))
-        total = x + 2 * v + rest
-    return total + math.ceil(math.ldexp(max(abs(layer.threshold), abs(layer.value)), fine)), fine
+    fine = max(state.fraction, fraction) + max(f for _, f in map(dyadic, rates))
+    x = Fraction(peak << (fine - fraction))
+    v = Fraction(1 << (state.bits - 1 + fine - state.fraction))
+    above = v + abs(Fraction(layer.rest)) * 2**fine
+    decay, gain, bias, leak = (
+        abs(Fraction(value)) for value in (layer.decay, layer.gain, layer.bias, layer.leak)
+    )
+    match layer.charge:
+        case "normal":
+            total = decay * v + gain * x + bias * 2**fine
+        case "lif":
+            total = v + leak * (x + above)
+        case "lif_undecayed":
+            total = v + leak * above + x
+    reset = max(abs(Fraction(layer.threshold)), abs(Fraction(layer.value))) * 2**fine
+    return math.ceil(total + reset), fine

@@ -36,7 +36,11 @@ class Fixed:
         """S_b(R(X, f - out)), or as it is where nothing is asked."""
         if format is None:
             return self
-        rounded = shift(self.units, self.fraction - format.fraction, format.rounding)
+        by, units = self.fraction - format.fraction, self.units
+        if by < 0:  # what is saturated after the shift might not survive it in 64 bits
+            most = (1 << (format.bits - 1) >> -by) + 1
+            units = np.clip(units, -most, most)
+        rounded = shift(units, by, format.rounding)
         return Fixed(saturate(rounded, format.bits), format.fraction)
 
     def numbers(self) -> NDArray[np.float64]:

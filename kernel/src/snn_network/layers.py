@@ -187,7 +187,8 @@ def shape(layer: Layer, *inputs: Shape) -> Shape | None:
             return w.shape[:1] if layer.bias is None or layer.bias.shape == w.shape[:1] else None
         case Pool():
             windows = _windows(x[1:], layer.size, layer.stride, layer.padding)
-            return (x[0], *windows) if windows else None
+            inside = all(p < k for p, k in zip(layer.padding, layer.size, strict=False))
+            return (x[0], *windows) if windows and inside else None
         case BatchNorm():
             return x if layer.scale.shape == layer.shift.shape == x[:1] else None
         case Add():

@@ -67,7 +67,7 @@ class Reference:
         assert total is not None
         numbers = np.ldexp(total.astype(np.float64), -made.fraction) / network.timesteps
         packed = {name: np.stack(fired, axis=1) for name, fired in spikes.items()}
-        return numbers.astype(np.float32), packed
+        return numbers.astype(np.float32).reshape(len(x), -1), packed
 
     def step(self, x: Fixed) -> dict[str, Fixed]:
         """What every layer puts out at one timestep."""

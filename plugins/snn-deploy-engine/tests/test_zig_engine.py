@@ -12,7 +12,8 @@ from attrs import evolve
 from snn_deploy_engine.deployer import ZigEngine
 from snn_engine import EngineError
 from snn_kernel import Context, DataError, Processed, RunError, Samples, Trained
-from snn_kernel.network import Conv, Flatten, Linear, Network, Neuron
+from snn_kernel.network import Conv, Flatten, Format, Linear, Network, Neuron
+from snn_network.reference import Reference
 
 
 @pytest.fixture
@@ -68,6 +69,39 @@ def test_static_samples(context):
     assert measures["engine_time"].value > 0
     assert {m.source for m in made.measures} == {"ZigEngine"}
     assert told[-1] == ("deploy", 3, 3, {})
+
+
+def test_a_quantised_network(context):
+    """In integers it gives what the law says, and tells in which formats."""
+    act, wide, state = Format(4, 1), Format(8, 1), Format(9, 3, "floor")
+    weight = np.array([[1] * 8, [0] * 4 + [3] * 4], np.int8)
+    integer = {"accumulator": "int32", "weight_format": wide}
+    ones = np.full((1, 1, 1, 1), 2, np.int8)
+    layers = (
+        Conv("conv", ones, None, (1, 1), (0, 0), **integer, input_formats=(act,), format=act),
+        Neuron("neuron", 0.5, charge="lif", leak=0.5, state_format=state),
+        Flatten("flatten"),
+        Linear("linear", weight, np.array([1, 0], np.int8), **integer),
+    )
+    plain = network()
+    net = evolve(plain, layers=layers, input_format=Format(6, 2))
+    samples = pictures()
+    made = ZigEngine(threads=2).deploy(processed(net), samples, context)
+    logits, spikes = Reference(net).run(samples.channels_first())
+    np.testing.assert_array_equal(made.prediction.logits, logits)
+    expected = np.packbits(spikes["neuron"], axis=2)
+    np.testing.assert_array_equal(made.prediction.spikes["neuron"], expected)
+    assert made.measures[1].value == spikes["neuron"].sum() / 3 > 0
+    (table,) = made.tables
+    assert (table.name, table.source) == ("formats", "ZigEngine")
+    assert table.columns == ("layer", "input", "weight", "state", "output", "bound", "accumulator")
+    assert set(table.brief) < set(table.columns)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["input"] == ("", "", "", "6.2 nearest", 32, "")
+    assert rows["conv"] == ("4.1 nearest", "8.1 nearest", "", "4.1 nearest", 16, "int32")
+    assert rows["neuron"][2] == "9.3 floor"
+    assert rows["linear"][-2:] == (net.bounds["linear"].sum, "int32")
+    assert ZigEngine().deploy(processed(plain), samples, context).tables == ()
 
 
 def test_timesteps_in_the_data(context):

@@ -251,6 +251,20 @@ def test_mistakes_are_found_when_planning(path, value, message):
     assert message in str(caught.value)
 
 
+def test_deployers_refuse_what_has_no_format_when_planning():
+    params = ("postprocessing", 0, "params", "model", "params", "quant_params")
+    for path, table in [(params, {"quantype": "fake"}), (params, {"LSQ": True})]:
+        document = with_(DOCUMENT, path, table) | {"deploy": {"deployer": {"kind": "ZigEngine"}}}
+        if "quantype" not in table:
+            assert plan(document)
+            continue
+        with pytest.raises(ConfigError) as caught:
+            plan(document)
+        text = str(caught.value)
+        assert "[postprocessing.0]: ZigEngine cannot run networks quantised so" in text
+        assert "quantype = 'fake'" in text
+
+
 class Foreign(SNN):
     """A model with a neuron that has no normal form, and a forward of its own."""
 

@@ -12,7 +12,7 @@ from attrs.validators import in_, instance_of, optional
 
 if TYPE_CHECKING:
     from snn_engine import Run
-    from snn_kernel import Context, Deployed, Measure, Processed, Samples
+    from snn_kernel import Context, Deployed, Measure, Processed, Samples, Table
     from snn_kernel.network import Network
 
 TARGET = "ZigEngine"
@@ -37,7 +37,8 @@ class ZigEngine:
     threads: int | None = field(default=None, validator=[optional(instance_of(int)), _threads])
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
-        """The engine runs neurons in their lowered form: every model's neuron must have one."""
+        """The engine runs neurons in their lowered form, and quantised networks in fixed point:
+        every model's neuron and settings must have one."""
         for model in plan.models:
             neuron = getattr(model.choice.config, "neuron", None)
             if neuron is not None and not hasattr(neuron, "lower"):
@@ -45,6 +46,9 @@ class ZigEngine:
                     f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
                     f"form, so {TARGET} cannot run it (give it lower(), or remove [deploy])"
                 )
+        for item in (*plan.models, *getattr(plan, "postprocessings", ())):
+            if why := getattr(item.choice.config, "obstacle", ""):
+                yield f"{item.choice.place}: {TARGET} cannot run networks quantised so: {why}"
 
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
         """Write `<name>.network` into the context's folder, run all samples, measure.
@@ -76,6 +80,7 @@ class ZigEngine:
             files={"network": path},
             prediction=prediction,
             measures=_measures(prediction.accuracy(samples.y), run, len(samples), seconds),
+            tables=(_formats(network),) if network.quantised else (),
         )
 
 
@@ -111,3 +116,24 @@ def _measures(accuracy: float, run: Run, samples: int, seconds: float) -> tuple[
         Measure("spikes", spikes / samples, "", "counted", "sample", TARGET),
         Measure("engine_time", 1e3 * seconds / samples, "ms", "measured", "sample", TARGET),
     )
+
+
+def _formats(network: Network) -> Table:
+    """In which formats each layer of a quantised network computes, "8.6 nearest" being 8 bits of
+    which 6 are fraction bits; the largest magnitude within it, in units, and the integers that
+    it is formed in."""
+    from snn_kernel import Table
+
+    def text(format: Any) -> str:
+        return f"{format.bits}.{format.fraction} {format.rounding}" if format is not None else ""
+
+    rows = [("input", "", "", "", text(network.input_format), network.bounds["input"].peak, "")]
+    for layer in network.layers:
+        bound = network.bounds[layer.name]
+        kinds = ("weight_format", "state_format", "format")
+        inputs = ", ".join(map(text, getattr(layer, "input_formats", ())))
+        own = [text(getattr(layer, kind, None)) for kind in kinds]
+        rows.append((layer.name, inputs, *own, bound.sum, bound.accumulator))
+    columns = ("layer", "input", "weight", "state", "output", "bound", "accumulator")
+    brief = ("layer", "weight", "state", "output", "accumulator")
+    return Table("formats", columns, tuple(rows), source=TARGET, brief=brief)
