@@ -64,10 +64,7 @@ class ResidualSNN(SNN):
 
     def prepend(self, name: str, module: nn.Module) -> None:
         """Put a module before all others."""
-        parts = {name: module, **dict(self.named_children())}
-        self._modules.clear()
-        for key, part in parts.items():
-            self.add_module(key, part)
+        _prepend(self, name, module)
 
 
 class ResidualNetwork(FormalNetwork):
@@ -86,10 +83,14 @@ class ResidualNetwork(FormalNetwork):
 
     def prepend(self, name: str, module: nn.Module) -> None:
         """Put a module before all others."""
-        parts = {name: module, **dict(self.named_children())}
-        self._modules.clear()
-        for key, part in parts.items():
-            self.add_module(key, part)
+        _prepend(self, name, module)
+
+
+def _prepend(model: nn.Module, name: str, module: nn.Module) -> None:
+    parts = {name: module, **dict(model.named_children())}
+    model._modules.clear()
+    for key, part in parts.items():
+        model.add_module(key, part)
 
 
 def _flat(model: nn.Module) -> Iterator[nn.Module]:
