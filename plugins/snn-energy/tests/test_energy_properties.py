@@ -14,7 +14,7 @@ from snn_energy.counter import OperationCounter
 from snn_energy.elementary import Sram
 from snn_energy.energy import ENERGY
 from snn_energy.metric import EnergyEstimationMetric, OperationEstimation
-from snn_kernel import Context
+from snn_kernel import Context, Training
 from snn_kernel.network import (
     INPUT,
     BatchNorm,
@@ -25,6 +25,7 @@ from snn_kernel.network import (
     Network,
     Neuron,
     Pool,
+    Relu,
 )
 
 NEURONS = (
@@ -183,3 +184,44 @@ def test_the_number_of_samples_cancels_out(processed, data, times):
     for old, new in zip(before, after, strict=True):
         for column in (*ENERGY, "input_count", "output_count"):
             assert new[column] == pytest.approx(old[column], rel=1e-9)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data(), st.booleans(), st.integers(1, 4))
+def test_recorded_totals_are_sums_as_well(processed, data, multi_step, batch):
+    model, metric = data.draw(models(processed)), data.draw(METRICS)
+    model = attrs.evolve(model, training=Training(1, batch))
+    session, excluded = Lent(multi_step), metric.total_spikerate_exclude_nonbinary
+    for kind in (
+        attrs.evolve(metric, compat="qualia-2.6"),
+        OperationCounter(excluded, "qualia-2.6"),
+    ):
+        (table,) = kind.apply(model, None, session, CONTEXT).tables
+        *layers, total = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+        assert len({row["name"] for row in layers}) == len(layers)
+        names = list(total)
+        for column in names[1 : names.index("input_spikerate")]:
+            cells = math.fsum(row[column] for row in layers)
+            assert total[column] == pytest.approx(cells, rel=1e-9, abs=1e-9)
+
+
+@attrs.frozen
+class Lent:
+    """A session as far as it is asked."""
+
+    multi_step: bool
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_the_twin_is_the_same_document_without_neurons(processed, data):
+    model, metric = data.draw(models(processed)), data.draw(METRICS)
+    own, twin = attrs.evolve(metric, twin=True).apply(model, None, None, CONTEXT).tables
+    layers = [Relu(lay.name) if isinstance(lay, Neuron) else lay for lay in model.network.layers]
+    formal = processed(layers, model.network.input_shape)
+    (expected,) = metric.apply(formal, None, None, CONTEXT).tables
+    totals = {row[0]: row[expected.columns.index("total")] for row in expected.rows}
+    for name, spiking_nj, formal_nj, ratio in twin.rows:
+        assert 1000 * formal_nj == pytest.approx(totals[name], rel=1e-9)
+        assert ratio is None if not formal_nj else ratio == spiking_nj / formal_nj
+    assert own == metric.apply(model, None, None, CONTEXT).tables[0]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from snn_energy.elementary import Compat
+
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
 
@@ -16,9 +18,11 @@ class OperationCounter:
 
     total_spikerate_exclude_nonbinary: leave tensors that are not binary out of the total rates,
         default true.
+    compat: "qualia-2.6" gives the figures of that system, its errors included, default: not given.
     """
 
     total_spikerate_exclude_nonbinary: bool = True
+    compat: Compat | None = None
 
     def apply(
         self, processed: Processed, splits: Splits, session: Session, context: Context
@@ -26,4 +30,4 @@ class OperationCounter:
         """Table "operations" and measures; RunError where there is nothing to count on."""
         from snn_energy.operations import tally
 
-        return tally(self, processed)
+        return tally(self, processed, session)

@@ -11,6 +11,7 @@ from attrs import frozen
 Operation: TypeAlias = Literal["add", "mul"]
 Estimation: TypeAlias = Literal["ICONIP", "saturation", "linear", "quadratic"]
 Sram: TypeAlias = Literal["old", "new"]
+Compat: TypeAlias = Literal["qualia-2.6"]
 
 # M. Horowitz, Computing's Energy Problem (and what we can do about it), ISSCC 2014: pJ by width.
 NARROW, WIDE = 8, 32

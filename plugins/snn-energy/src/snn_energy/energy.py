@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import attrs
 from attrs import frozen
 
-from snn_energy.counts import Counts, count
+from snn_energy.counts import Counts
 from snn_energy.elementary import Costs
-from snn_energy.layers import Described, describe
-from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+from snn_energy.layers import Described
+from snn_energy.ledger import ledger
+from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, source
 from snn_kernel import Fault, Measure, Outcome, RunError, Table
 
 if TYPE_CHECKING:
     from snn_energy.metric import EnergyEstimationMetric
-    from snn_kernel import Processed
+    from snn_kernel import Processed, Session
 
 KIND = "EnergyEstimationMetric"
 ENERGY = (
@@ -60,10 +61,10 @@ class Energy:
         """Memory and arithmetic."""
         return self.mem_total + self.opsaddr
 
-    @property
-    def sound(self) -> bool:
-        """Whether every part is a number and none is negative."""
-        return all(math.isfinite(part) and part >= 0 for part in attrs.astuple(self))
+    def sound(self, costs: Costs) -> bool:
+        """Whether every part is a number, and none is negative unless an operation itself is."""
+        lowest = 0 if min(costs.add_pj, costs.mul_pj) >= 0 else -math.inf
+        return all(math.isfinite(part) and part >= lowest for part in attrs.astuple(self))
 
     @classmethod
     def sum(cls, energies: Iterable[Energy]) -> Energy:
@@ -93,34 +94,53 @@ def energy(layer: Described, counts: Counts, costs: Costs, fifo_size: int) -> En
 
 
 def estimate(
-    metric: EnergyEstimationMetric, processed: Processed, warn: Callable[[str], None]
+    metric: EnergyEstimationMetric,
+    processed: Processed,
+    session: Session,
+    warn: Callable[[str], None],
 ) -> Outcome:
-    """The table and the measures of EnergyEstimationMetric, its warning and its errors."""
-    layers, costs = describe(processed), metric.costs
-    if layers[0].spiking and metric.fifo_size == 0 and costs.sram == "old":
+    """The table and the measures of EnergyEstimationMetric, its warnings and its errors."""
+    book, costs = ledger(metric.compat, processed, session), metric.costs
+    if book.layers[0].spiking and metric.fifo_size == 0 and costs.sram == "old":
         what = "the inputs and outputs of layers are costed as accesses to a memory of no size"
         warn(f"{KIND}: fifo_size is 0, so {what}")
-    energies = [energy(lay, count(lay), costs, metric.fifo_size) for lay in layers]
-    if wrong := [lay.name for lay, e in zip(layers, energies, strict=True) if not e.sound]:
+    each = zip(book.layers, book.costed, strict=True)
+    energies = [energy(lay, counts, costs, metric.fifo_size) for lay, counts in each]
+    spent = zip(book.layers, energies, strict=True)
+    if wrong := [lay.name for lay, e in spent if not e.sound(costs)]:
         what = "negative or undefined energy: its activity is not that of a network"
         raise RunError(*(Fault(f"{KIND}, layer '{name}'", what) for name in wrong))
     total = Energy.sum(energies)
-    cells = [activity_cells(lay) for lay in layers]
-    cells.append(total_cells(layers, metric.total_spikerate_exclude_nonbinary))
-    names = (*(lay.name for lay in layers), TOTAL)
+    cells = [activity_cells(lay) for lay in book.layers]
+    cells.append(book.total(metric.total_spikerate_exclude_nonbinary))
+    names = (*(lay.name for lay in book.layers), TOTAL)
     rows = tuple(
         (name, *(getattr(e, column) for column in ENERGY), *activity)
         for name, e, activity in zip(names, (*energies, total), cells, strict=True)
     )
-    kinds = metric.op_estimation_type
-    source = (
-        f"{KIND}: {costs.bits}-bit memory ({costs.sram}), FIFOs of {metric.fifo_size}, "
-        f"add {costs.add_pj:g} pJ ({kinds.add}), mul {costs.mul_pj:g} pJ ({kinds.mul}), "
-        f"{counted(processed)}"
-    )
+    whose = source(KIND, metric.compat)
     measures = tuple(
-        Measure(name, getattr(total, part) / PJ_PER_NJ, "nJ", "estimated", "sample", KIND)
+        Measure(name, getattr(total, part) / PJ_PER_NJ, "nJ", "estimated", "sample", whose)
         for name, part in MEASURES.items()
     )
-    table = Table("energy", ("name", *ENERGY, *ACTIVITY), rows, "pJ", source, BRIEF)
-    return Outcome(measures, (table,))
+    columns = ("name", *ENERGY, *ACTIVITY)
+    about = _about(metric, processed)
+    made = Outcome(measures, (Table("energy", columns, rows, "pJ", about, BRIEF),))
+    if not metric.twin:
+        return made
+    if not book.layers[0].spiking:
+        warn(f"{KIND}: twin = true, but '{processed.name}' is a formal network")
+        return made
+    from snn_energy.twin import compared
+
+    beside = compared(book.layers, energies, costs, about)
+    return Outcome(made.measures + beside.measures, made.tables + beside.tables)
+
+
+def _about(metric: EnergyEstimationMetric, processed: Processed) -> str:
+    costs, add, mul = metric.costs, metric.estimation("add"), metric.estimation("mul")
+    return (
+        f"{KIND}: {costs.bits}-bit memory ({costs.sram}), FIFOs of {metric.fifo_size}, "
+        f"add {costs.add_pj:g} pJ ({add}), mul {costs.mul_pj:g} pJ ({mul}), "
+        f"{counted(processed, metric.compat)}"
+    )

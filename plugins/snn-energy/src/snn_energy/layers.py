@@ -108,7 +108,7 @@ def describe(processed: Processed) -> tuple[Described, ...]:
         )
     if faults := list(_faults(network, activity)):
         raise RunError(*(Fault(f"activity of model '{processed.name}'", f) for f in faults))
-    graph = _Graph(network, {a.layer: a for a in activity})
+    graph = Graph(network, {a.layer: a for a in activity})
     layers = [lay for lay in network.layers if not isinstance(lay, Neuron | Relu)]
     if not layers:
         what = "has no layers but neurons and ReLU"
@@ -137,7 +137,7 @@ def _faults(network: Network, activity: tuple[Activity, ...]) -> Iterator[str]:
 
 
 @frozen
-class _Graph:
+class Graph:
     """A network with its activity by layer name: who feeds whom, and with what."""
 
     network: Network
@@ -176,15 +176,15 @@ class _Graph:
 
     def outgoing(self, source: str) -> Signal:
         """What `source` puts out."""
-        return self._signal(self._tally(source), self.adds(source))
+        return self._signal(self.tally(source), self.adds(source))
 
     def adds(self, source: str) -> bool:
         """Whether `source` is a sum of spikes (0, 1, 2 …), as at the end of a residual block."""
-        layer = next((lay for lay in self.network.layers if lay.name == source), None)
+        layer = self.layer(source)
         if isinstance(layer, Flatten):
             return self.adds(*self.network.inputs(source))
         return isinstance(layer, Add) and all(
-            self._tally(s).binary or self.adds(s) for s in self.network.inputs(source)
+            self.tally(s).binary or self.adds(s) for s in self.network.inputs(source)
         )
 
     def neuron(self, layer: Layer) -> Neuron | None:
@@ -213,7 +213,12 @@ class _Graph:
             count / samples, tally.elements, self.network.timesteps, tally.binary or added
         )
 
-    def _tally(self, source: str) -> Tally:
+    def layer(self, source: str) -> Layer | None:
+        """The layer of that name; None for the input."""
+        return next((lay for lay in self.network.layers if lay.name == source), None)
+
+    def tally(self, source: str) -> Tally:
+        """What was counted of what `source` puts out."""
         if source != INPUT:
             return self.activity[source].output
         fed = (a for a in self.activity.values() if self.network.inputs(a.layer) == (INPUT,))

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, get_args
 
 from attrs import field, frozen, validators
 
-from snn_energy.elementary import Costs, Estimation, Operation, Sram, access_pj, operation_pj
+from snn_energy.elementary import (
+    Compat,
+    Costs,
+    Estimation,
+    Operation,
+    Sram,
+    access_pj,
+    operation_pj,
+)
 
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
@@ -48,21 +56,28 @@ class EnergyEstimationMetric:
     op_estimation_type: a table {add, mul}, default ICONIP for both.
     sram_estimation_type: "old" (ICONIP 2022: one access per datum, dearer in larger memories) or
         "new" (T. Louis: data packed into 64-bit accesses of 10 pJ), default "old".
+    twin: cost the same layers as a formal network too, at the same width, and compare, default
+        false.
+    compat: "qualia-2.6" gives the figures of that system, its errors included, default: not given.
     """
 
     mem_width: int = field(validator=validators.ge(1))
     fifo_size: int = field(default=0, validator=validators.ge(0))
     total_spikerate_exclude_nonbinary: bool = True
-    op_estimation_type: OperationEstimation = OperationEstimation()
+    op_estimation_type: OperationEstimation | None = None
     sram_estimation_type: Sram | None = None
+    twin: bool = False
+    compat: Compat | None = None
 
     def __attrs_post_init__(self) -> None:
-        inner = self.op_estimation_type.params.sram_estimation_type
+        inner = self._inner
         if None not in (inner, self.sram_estimation_type) and inner != self.sram_estimation_type:
             raise ValueError(
                 f"sram_estimation_type is '{self.sram_estimation_type}', but '{inner}' in "
                 "op_estimation_type.params"
             )
+        if self.twin and self.compat:
+            raise ValueError(f"twin = true: compat = '{self.compat}' knows no formal twin")
         wrong = []
         for operation in get_args(Operation):
             try:
@@ -89,13 +104,31 @@ class EnergyEstimationMetric:
         an energy would be negative or undefined."""
         from snn_energy.energy import estimate
 
-        return estimate(self, processed, context.warn)
+        return estimate(self, processed, session, context.warn)
+
+    def estimation(self, operation: Operation) -> Estimation:
+        """How an operation is costed."""
+        if self.op_estimation_type is not None:
+            found: Estimation = getattr(self.op_estimation_type, operation)
+            return found
+        if self.compat:
+            from snn_energy.compat import omitted
+
+            return omitted(self.mem_width)
+        return "ICONIP"
+
+    @property
+    def _inner(self) -> Sram | None:
+        kinds = self.op_estimation_type
+        return kinds.params.sram_estimation_type if kinds else None
 
     @property
     def _sram(self) -> Sram:
-        inner = self.op_estimation_type.params.sram_estimation_type
-        return self.sram_estimation_type or inner or "old"
+        return self.sram_estimation_type or self._inner or "old"
 
     def _operation(self, operation: Operation) -> float:
-        estimation: Estimation = getattr(self.op_estimation_type, operation)
-        return operation_pj(operation, estimation, self.mem_width)
+        if self.compat:
+            from snn_energy.compat import unchecked_pj as operation_cost
+        else:
+            operation_cost = operation_pj
+        return operation_cost(operation, self.estimation(operation), self.mem_width)

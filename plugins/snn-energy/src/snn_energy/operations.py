@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snn_energy.counts import Counts, count
-from snn_energy.layers import describe
-from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, total_cells
+from snn_energy.counts import Counts
+from snn_energy.ledger import ledger
+from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, source
 from snn_kernel import Measure, Outcome, Table
 
 if TYPE_CHECKING:
     from snn_energy.counter import OperationCounter
-    from snn_kernel import Processed
+    from snn_kernel import Processed, Session
 
 KIND = "OperationCounter"
 OPERATIONS = (
@@ -30,23 +30,22 @@ def operations(c: Counts) -> tuple[float, ...]:
     return c.accs, syn_mac, c.addr_accs, c.addr_macs, total_acc, total_mac, writes, reads
 
 
-def tally(counter: OperationCounter, processed: Processed) -> Outcome:
+def tally(counter: OperationCounter, processed: Processed, session: Session) -> Outcome:
     """The table and the measures of OperationCounter, and its errors."""
-    layers = describe(processed)
-    counts = [count(lay) for lay in layers]
-    total = operations(Counts.total(counts))
-    cells = [activity_cells(lay) for lay in layers]
-    cells.append(total_cells(layers, counter.total_spikerate_exclude_nonbinary))
-    names = (*(lay.name for lay in layers), TOTAL)
+    book = ledger(counter.compat, processed, session)
+    total = operations(Counts.total(book.operations))
+    cells = [activity_cells(lay) for lay in book.layers]
+    cells.append(book.total(counter.total_spikerate_exclude_nonbinary))
+    names = (*(lay.name for lay in book.layers), TOTAL)
     rows = tuple(
         (name, *numbers, *activity)
         for name, numbers, activity in zip(
-            names, (*map(operations, counts), total), cells, strict=True
+            names, (*map(operations, book.operations), total), cells, strict=True
         )
     )
-    source = f"{KIND}: {counted(processed)}"
+    about = f"{KIND}: {counted(processed, counter.compat)}"
     columns = ("name", *OPERATIONS, *ACTIVITY)
-    table = Table("operations", columns, rows, "operations", source, BRIEF)
+    table = Table("operations", columns, rows, "operations", about, BRIEF)
     found = dict(zip(OPERATIONS, total, strict=True))
     values = (
         ("synaptic_operations", found["syn_acc"] + found["syn_mac"], "operations"),
@@ -55,5 +54,6 @@ def tally(counter: OperationCounter, processed: Processed) -> Outcome:
         ("memory_reads", found["mem_read"], "accesses"),
         ("memory_writes", found["mem_write"], "accesses"),
     )
-    measures = tuple(Measure(n, v, unit, "estimated", "sample", KIND) for n, v, unit in values)
+    whose = source(KIND, counter.compat)
+    measures = tuple(Measure(n, v, unit, "estimated", "sample", whose) for n, v, unit in values)
     return Outcome(measures, (table,))

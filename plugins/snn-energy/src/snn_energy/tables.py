@@ -48,10 +48,16 @@ def _pooled(signals: Iterable[Signal]) -> tuple[float | None, float]:
     return (counted / places if places else None), counted
 
 
-def counted(processed: Processed) -> str:
-    """What the numbers were counted on, for the source of a table."""
+def source(kind: str, compat: str | None) -> str:
+    """Who found a measure, for its source."""
+    return f"{kind}, {compat}" if compat else kind
+
+
+def counted(processed: Processed, compat: str | None) -> str:
+    """What the numbers were counted on, and whose they are, for the source of a table."""
     first = processed.activity[0]
+    whose = f"as {compat} reports it, " if compat else ""
     return (
-        f"per inference of '{processed.name}', from its activity on {first.samples} test samples "
-        f"in {first.timesteps} timesteps each"
+        f"{whose}per inference of '{processed.name}', from its activity on {first.samples} test "
+        f"samples in {first.timesteps} timesteps each"
     )
