@@ -13,6 +13,7 @@ from typing import Any
 
 WRONG, FAILED, DISAGREE, INTERRUPTED = 1, 2, 3, 130
 STEPS = ("preprocess", "train", "deploy", "evaluate")
+NEW = ("neuron", "dataset", "preprocessing", "model", "framework", "postprocessing", "deployer")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,12 +25,16 @@ def parser() -> argparse.ArgumentParser:
     kinds = verbs.add_parser("kinds", help="what the installed plugins offer")
     doctor = verbs.add_parser("doctor", help="versions, and what is wrong with which plugin")
     runs = verbs.add_parser("runs", help="the runs so far")
+    new = verbs.add_parser("new", help="write a distribution with a kind of your own")
+    new.add_argument("slot", choices=NEW, metavar="KIND", help=", ".join(NEW))
+    new.add_argument("name", help="of the distribution, e.g. my-neuron")
+    new.add_argument("--out", type=Path, default=Path(), help="where its folder is made (here)")
     for verb in (run, check):
         verb.add_argument("file", type=Path, help="the experiment, as TOML")
         verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. model.0.epochs=3")
     for verb in (run, runs):
         verb.add_argument("--out", type=Path, default=Path("out"), help="where runs are kept (out)")
-    for verb in (run, check, kinds, doctor, runs):
+    for verb in (run, check, kinds, doctor, runs, new):
         verb.add_argument("--traceback", action="store_true", help="show where an error arose")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     run.add_argument("--until", choices=STEPS, default=STEPS[-1], help="stop after this step")
@@ -196,10 +201,20 @@ def _runs(given: argparse.Namespace) -> int:
     return 0
 
 
+def _new(given: argparse.Namespace) -> int:
+    from snnk.new import write
+
+    folder = write(given.slot, given.name, given.out)
+    print(f"{folder}: a {given.slot} that works; change it, and its tests")
+    print(f"pip install -e {folder}\npytest --snnk-conformance {folder.name} {folder}")
+    return 0
+
+
 _VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "check": _check,
     "kinds": _kinds,
     "doctor": _doctor,
     "runs": _runs,
+    "new": _new,
 }
