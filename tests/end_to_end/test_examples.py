@@ -71,7 +71,8 @@ def test_digits_reaches_its_accuracy_and_every_spike_agrees(digits: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "models"), [("digits_smlp", 3), ("digits_sresnet", 1), ("digits_formal", 1)]
+    ("name", "models"),
+    [("digits_smlp", 3), ("digits_sresnet", 1), ("digits_formal", 1), ("digits_quantised", 1)],
 )
 def test_other_models_reach_theirs(name: str, models: int, tmp_path: Path) -> None:
     made = runs(tmp_path, str(ROOT / "examples" / f"{name}.toml"))
