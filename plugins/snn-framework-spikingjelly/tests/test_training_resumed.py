@@ -119,6 +119,19 @@ def test_another_training_begins_anew(tmp_path, change):
     assert len(list(tmp_path.rglob("state.pt"))) == 2
 
 
+def test_two_trainings_of_one_session_never_meet(tmp_path):
+    context = Context(3, tmp_path)
+    session = SpikingJelly().open(context)
+    for _ in range(2):  # the same model, weights, samples: still two trainings
+        torch.manual_seed(0)
+        session.train(Net(Law("s")), splits(), Training(1, 16))
+    assert len(list(tmp_path.rglob("state.pt"))) == 2
+    again = SpikingJelly().open(context)
+    torch.manual_seed(0)
+    again.train(Net(Law("s")), splits(), Training(1, 16))
+    assert len(list(tmp_path.rglob("state.pt"))) == 2
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
 def test_a_damaged_checkpoint_is_warned_of_and_not_trusted(tmp_path, damage):
     training = Training(2, 16)

@@ -189,6 +189,18 @@ def test_calibration_changes_no_weight(tmp_path):
         assert torch.equal(outcome.model.get_parameter(name), parameter), name
 
 
+def test_one_quantisation_after_another_has_ranges_of_its_own(tmp_path):
+    session = opened(tmp_path)
+    before = processed(session)
+    alone = opened(tmp_path / "alone")
+    quant = {"bits": 3, "range_setting": "mse_pot"}
+    other = {"model": {"params": {"quant_params": quant}}}
+    qat(epochs=1).apply(before, splits(), session, session.context)
+    second = qat(epochs=1, **other).apply(before, splits(), session, session.context)
+    single = qat(epochs=1, **other).apply(before, splits(), alone, alone.context)
+    assert session.lower(second.model) == alone.lower(single.model)
+
+
 def test_a_model_changes_its_own_quantisation(tmp_path):
     session = opened(tmp_path)
     outcome = qat(epochs=0).apply(processed(session, SECTION), splits(), session, session.context)

@@ -1,8 +1,8 @@
 """What an interrupted training leaves, from which the same training goes on as if it had not been.
 
 A checkpoint is keyed by everything that the result depends on: the framework's and the training's
-parameters, the seed, the weights at the start and the samples. So it is found by the training that
-made it, and by no other.
+parameters, the seed, the model with its weights at the start, the samples, and which training of a
+session it is. So it is found by the training that made it, and by no other.
 """
 
 from __future__ import annotations
@@ -33,12 +33,19 @@ class Checkpoint:
 
     @classmethod
     def of(
-        cls, context: Context, framework: Any, training: Training, model: nn.Module, *sets: Any
+        cls,
+        context: Context,
+        framework: Any,
+        training: Training,
+        number: int,
+        model: nn.Module,
+        *sets: Any,
     ) -> Checkpoint | None:
-        """That of a training about to begin; None for a context without a folder of its own."""
+        """That of the training about to begin, the `number`-th of its session; None for a context
+        without a folder of its own."""
         if context.folder == Path():
             return None
-        key = hashlib.sha256(repr((context.seed, framework, training)).encode())
+        key = hashlib.sha256(repr((context.seed, framework, training, number, model)).encode())
         tensors = [t.detach().cpu().contiguous().numpy() for t in model.state_dict().values()]
         samples = [array for s in sets if isinstance(s, Samples) for array in (s.x, s.y)]
         for array in (*tensors, *samples):

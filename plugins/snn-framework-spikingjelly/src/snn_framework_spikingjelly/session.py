@@ -54,6 +54,7 @@ class Session:
     context: Context
     device: torch.device
     _said: set[str] = field(factory=set)
+    _begun: list[Training] = field(factory=list)
 
     @classmethod
     def open(cls, framework: SpikingJelly, context: Context) -> Session:
@@ -84,7 +85,9 @@ class Session:
             examine(model, valid, "valid", self.framework.timed)
         if training.epochs or getattr(model, "input_format", None) is None:
             model.input_format = self._format(model, train, training)
-        fit = Fit(self.framework, self.context, self.device, model, train, valid, training)
+        self._begun.append(training)
+        made_of = (model, train, valid, training, len(self._begun))
+        fit = Fit(self.framework, self.context, self.device, *made_of)
         with threads(self._work(model, training.batch_size * model.timesteps)):
             history = tuple(fit.epochs())
         model.eval()

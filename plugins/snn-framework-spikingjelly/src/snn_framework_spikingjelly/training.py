@@ -41,7 +41,8 @@ class _Sum:
 
 @frozen
 class Fit:
-    """A training about to begin: of `model`, on `train`, validated on `valid` if that is there.
+    """A training about to begin: of `model`, on `train`, validated on `valid` if that is there. It
+    is the `number`-th of its session.
 
     Batches are drawn by a generator of its own, seeded by `context`. After every epoch what it
     takes to go on is kept in the context's folder, if it has one.
@@ -54,6 +55,7 @@ class Fit:
     train: Samples
     valid: Samples | None
     training: Training
+    number: int = 1
 
     def epochs(self) -> Iterator[Epoch]:
         """Every epoch once it is past, those from a checkpoint too; RunError, naming epoch and
@@ -64,7 +66,8 @@ class Fit:
         framework, training, model = self.framework, self.training, self.model
         if not training.epochs:
             return
-        kept = Checkpoint.of(self.context, framework, training, model, self.train, self.valid)
+        made_of = (training, self.number, model, self.train, self.valid)
+        kept = Checkpoint.of(self.context, framework, *made_of)
         model.to(self.device)
         course = Course.begin(model, training.optimizer, self.context.seed, framework.dtype)
         if kept and (state := kept.read(self.context, self.device)):
