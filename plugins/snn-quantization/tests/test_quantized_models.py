@@ -304,6 +304,13 @@ def test_what_has_no_quantising_form_is_named():
     assert "ParametricLIFNode has no quantising form" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [sj.Dropout, sj.Dropout2d, torch.nn.Dropout1d, torch.nn.Identity])
+def test_what_vanishes_in_evaluation_stays_as_it_is(kind):
+    model = Foreign("IFNode")
+    model.drop = kind()
+    assert type(quantised(model, QuantParams()).drop) is kind
+
+
 def test_a_bare_node_of_spikingjelly_is_quantised():
     model = Foreign("IFNode")
     model.fire = neuron.LIFNode(tau=3.0, v_reset=None)

@@ -129,7 +129,6 @@ class _Course:
 
     def __init__(self, session: Session, splits: Splits) -> None:
         self.session, self.test = session, splits.samples("test")
-        self.train = splits
         self.rows: list[dict[str, Any]] = []
         self.epochs: list[dict[str, Any]] = []
 

@@ -12,7 +12,7 @@ from torch import fx, nn
 
 from snn_framework_spikingjelly.layers import Add, GlobalSumPool1d, GlobalSumPool2d
 from snn_framework_spikingjelly.lowering import Tracer
-from snn_framework_spikingjelly.readers import READERS
+from snn_framework_spikingjelly.readers import READERS, VANISHING
 from snn_kernel import ConfigError, Fault, NetworkError
 from snn_quantization import layers, normalisation, pooling
 from snn_quantization.kinds import quantise
@@ -38,7 +38,7 @@ def quantised(model: nn.Module, params: QuantParams) -> nn.Module:
                 _replace(made, name, factory(module, params))
             except (NetworkError, ValueError) as error:
                 faults.append(Fault(f"layer '{name}'", str(error), "quantisation"))
-        elif isinstance(module, base.MemoryModule) and not isinstance(module, sj.Dropout):
+        elif isinstance(module, base.MemoryModule) and not isinstance(module, VANISHING):
             what = f"{type(module).__name__} has no quantising form"
             hint = "a neuron needs a normal form, `lower`"
             faults.append(Fault(f"layer '{name}'", what, "quantisation", hint))

@@ -6,6 +6,7 @@ in the float type in which they are exact in any order. Training keeps the type 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from snn_quantization.quantizer import Quantizer
 from snn_quantization.settings import QuantParams
 
 
-class Quantising(nn.Module):
+class Quantising(nn.Module, ABC):
     """Quantise the input, compute, quantise the output: what comes before a layer of SpikingJelly.
 
     Input and output are [N, …] in step mode "s", [T, N, …] in "m".
@@ -41,9 +42,9 @@ class Quantising(nn.Module):
         made = self.computed(x.flatten(0, 1))
         return given(self.quantizer_act, made.unflatten(0, x.shape[:2]))
 
+    @abstractmethod
     def computed(self, x: Tensor) -> Tensor:
         """The layer's operation, [N, …] → [N, …]."""
-        raise NotImplementedError
 
     def lower(self, name: str) -> tuple[Layer, ...]:
         """As a layer of the network document, with integers."""
@@ -75,12 +76,6 @@ class Weighted(Quantising):
             of_bias = params.of("bias")
             self.quantizer_bias = Quantizer(of_bias, "quantizer_bias", running=self.running)
 
-    def computed(self, x: Tensor) -> Tensor:
-        """The sums of the layer."""
-        weight, bias = self.gridded(self.weight, self.bias)
-        dtype = self.accumulator(x, weight.flatten(1), bias)
-        return self.summed(x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
-
     def gridded(self, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Weights and bias on their grids, as they are now."""
         if bias is None:
@@ -105,12 +100,22 @@ class Weighted(Quantising):
 
         return accumulator(x, quantizers, bound)
 
+
+class Summing(Weighted):
+    """A layer that sums its inputs with weights."""
+
+    def computed(self, x: Tensor) -> Tensor:
+        """The sums of the layer."""
+        weight, bias = self.gridded(self.weight, self.bias)
+        dtype = self.accumulator(x, weight.flatten(1), bias)
+        return self.summed(x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
+
+    @abstractmethod
     def summed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """bias + Σ weight·x."""
-        raise NotImplementedError
 
 
-class QuantizedLinear(Weighted, sj.Linear):  # type: ignore[misc]
+class QuantizedLinear(Summing, sj.Linear):  # type: ignore[misc]
     """y = Q(W)·Q(x) + Q(b), quantised; parameters as torch's, and `quant_params`."""
 
     def __init__(self, *args: Any, quant_params: QuantParams, **more: Any) -> None:
@@ -122,7 +127,7 @@ class QuantizedLinear(Weighted, sj.Linear):  # type: ignore[misc]
         return F.linear(x, weight, bias)
 
 
-class _Convolution(Weighted):
+class _Convolution(Summing):
     def __init__(self, *args: Any, quant_params: QuantParams, **more: Any) -> None:
         super().__init__(*args, **more)
         self.prepare(quant_params)
