@@ -1,0 +1,44 @@
+"""Which of its kernels a convolution runs in, and how its weights are then arranged.
+
+All give the same sums. `dense` visits every element of every window; `gather` visits, for each pixel
+of the output, only what is not zero in its window; `scatter` visits what is not zero in the input once,
+and adds it to every pixel that sees it, which takes room for a sum per element of the output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snn_codegen.tensor import Map, Tensor
+from snn_kernel.network import Conv
+
+Variant: TypeAlias = Literal["auto", "dense", "gather", "scatter"]
+
+SPARSE = 0.02  # below this rate of spikes, scattering needs fewer instructions than gathering
+DENSE = 0.3  # above this rate of values that are not zero, looking for them costs more than it saves
+ROOM = 64 << 10  # bytes of sums that scattering may take: a quarter of a large microcontroller's RAM
+
+
+def variant(asked: Variant, layer: Conv, x: Tensor, made: Map, rate: float | None) -> str:
+    """The kernel for a layer that reads `x`, of which a share `rate` is not zero (None: unknown)."""
+    if asked != "auto":
+        return asked
+    if x.element != "bits":
+        return "gather" if rate is not None and rate < DENSE else "dense"
+    pixels = made[1] * made[2]
+    room = 4 * made[0] * pixels
+    if rate is not None and rate < SPARSE and pixels > 1 and room <= ROOM:
+        return "scatter"
+    return "gather"
+
+
+def arranged(chosen: str, weight: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Weights [filter, channel, (y,) x] in the order in which the kernel reads them."""
+    whole = weight if weight.ndim == 4 else weight[:, :, None, :]
+    if chosen == "dense":
+        return np.ascontiguousarray(whole.transpose(0, 2, 3, 1))
+    split = whole.reshape(groups, len(whole) // groups, *whole.shape[1:])
+    return np.ascontiguousarray(split.transpose(0, 3, 4, 2, 1))
