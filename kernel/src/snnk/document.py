@@ -9,6 +9,8 @@ from typing import Any
 
 from snn_kernel.errors import ConfigError, Fault
 
+DEPLOYER = ("converter", "quantize", "optimize", "compress")  # its parameters, beside its name
+
 
 def merge(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """`own` and what only `template` has; tables merge recursively, all else of `own` wins."""
@@ -57,7 +59,17 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
         document["model"] = [merge(template, m) if isinstance(m, Mapping) else m for m in models]
     for text in late:
         override(document, text)
-    if isinstance(deploy := document.get("deploy"), dict) and "target" in deploy:
+    if isinstance(deploy := document.get("deploy"), dict):
+        _name_deployer(deploy)
+    return document
+
+
+def _name_deployer(deploy: dict[str, Any]) -> None:
+    """Documented files have the deployer's name and some of its parameters beside it."""
+    if "target" in deploy:
         target = {"kind": deploy.pop("target")}
         deploy["deployer"] = target | deploy.get("deployer", {})
-    return document
+    beside = {key: deploy.pop(key) for key in DEPLOYER if key in deploy}
+    deployer = deploy.get("deployer")
+    if beside and isinstance(deployer, dict):
+        deployer["params"] = beside | deployer.get("params", {})

@@ -2,74 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from attrs import frozen
+import numpy as np
+from attrs import field, frozen
+from attrs.validators import deep_iterable, in_, instance_of, min_len
 
-from snn_codegen.ccode import CCode
+from snn_codegen import planned
+from snn_codegen.ccode import QUANTIZE, CCode, Quantize, sizes
+from snn_kernel import chosen
 
 if TYPE_CHECKING:
-    from snn_kernel import Context, Deployed, Measure, Processed, Samples
-    from snn_kernel.network import Network
+    from snn_codegen.sources import Sources
+    from snn_kernel import Context, Deployed, Measure, Prediction, Processed, Samples
 
-
-@frozen
-class Sources:
-    """A generated network on disk: `folder` holds <name>.h and <name>.c; `network` is the document
-    that they were made of. A program is compiled with `defines` (SNN_GENERIC, SNN_HEADER), and with
-    -D<NAME>_TRACE where it supplies snn_trace."""
-
-    name: str  # of the network, a C identifier
-    folder: Path
-    network: Network
-    # how to encode frames and decode what a program writes comes here; nothing a target needs
-
-    @property
-    def defines(self) -> tuple[str, ...]:
-        """Compiler flags for a program that serves every network."""
-        return ("-DSNN_GENERIC", f'-DSNN_HEADER="{self.name}.h"', f"-I{self.folder}")
+CHUNK = 16 << 20  # bytes of frames that one process is given at most
 
 
 @frozen
 class Program:
-    """A network built for a target."""
+    """A network built for a target, and what its build measured."""
 
     path: Path
+    measures: tuple[Measure, ...] = ()
 
 
-class Target(Protocol):
-    """One way of building and running generated C. A deployer kind is one, and calls `deploy`.
+@frozen
+class Answer:
+    """What a program wrote of some samples, and the seconds that the network took of it, where the
+    target has a clock that says something."""
 
-    A program reads frames (input_t, little-endian, sample after sample, SNN_FRAMES each) until their
-    end and writes for each sample, at each timestep, the spikes of every layer with SNN_SPIKES(layer)
-    (the words that snn_trace gets), and after the last timestep the logits (logit_t); all
-    little-endian. `traced` says whether it writes the spikes.
+    written: bytes
+    seconds: float | None = None
+
+
+def _only(value: Any, why: str) -> Any:
+    """A field of documented files that has one value here."""
+
+    def validate(_: Any, attribute: Any, given: tuple[Any, ...]) -> None:
+        if unknown := [v for v in given if v != value]:
+            raise ValueError(f"{attribute.name} may be [{value!r}], not {unknown}: {why}")
+
+    return field(default=(value,), validator=validate)
+
+
+@frozen(kw_only=True)
+class Deployment:
+    """Generated C built for a target, run on the test set, and compared by the kernel with torch.
+
+    A target is a deployer kind that inherits this and says how to `build` and to `run`. Its
+    programs read frames (input_t, little-endian, SNN_FRAMES of them for each sample) until they
+    end, and write for each sample, at each timestep, what snn_trace is given of layers with
+    SNN_SPIKES(layer), if they are `traced`, and after the last timestep the logits (logit_t).
     """
 
-    target: str  # its name, which its measures have as their source
-    traced: bool
-    quantize: tuple[str, ...]
-    converter: CCode
+    target: ClassVar[str]  # what its measures have as their source
+    traced: ClassVar[bool] = True  # whether its programs write spikes
+
+    converter: CCode = chosen("postprocessing", factory=CCode, validator=instance_of(CCode))
+    quantize: tuple[Quantize, ...] = field(
+        default=QUANTIZE, validator=[min_len(1), deep_iterable(in_(QUANTIZE))]
+    )
+    optimize: tuple[str, ...] = _only("", "kernels are chosen for each layer anyway")
+    compress: tuple[int, ...] = _only(1, "there is no compression of weights")
+
+    def check(self, plan: Any, place: str) -> Iterator[str]:
+        """What of a plan cannot be C, or contradicts the keys."""
+        own = self.converter.quantize
+        yield from planned.faults(plan, place, (own,) if own else self.quantize)
+        yield from planned.shown(plan, self.converter.timestep_mode)
 
     def build(self, sources: Sources, folder: Path) -> Program:
         """The program, in `folder`; RunError with what the compiler says."""
+        raise NotImplementedError
 
-    def run(
-        self, program: Program, frames: bytes, samples: int, progress: Callable[[int, int], None]
-    ) -> bytes:
-        """What the program writes of `samples` samples; RunError if it fails or hangs."""
+    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+        """What the program makes of `samples` samples; RunError if it fails or hangs."""
+        raise NotImplementedError
 
-    def measures(self, program: Program) -> Iterable[Measure]:
-        """What only this target knows: sizes, cycles."""
+    def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
+        """Write and build the sources, run all samples, measure.
+
+        Raises RunError if the network cannot become C, the build fails or the program does,
+        DataError if the samples do not fit it.
+        """
+        from snn_codegen.sources import fit
+        from snn_kernel import DataError, Deployed
+
+        sources = self.converter.sources(processed, context)
+        x = samples.channels_first()
+        if fault := fit(sources.network, samples.x):
+            raise DataError(fault)
+        program = self.build(sources.write(), sources.folder)
+        prediction, seconds = self._predict(program, sources, x, context)
+        files = {**sources.files, "program": program.path}
+        told = self._measures(program, sources, prediction.accuracy(samples.y))
+        if seconds is not None:
+            told = (*told, _time(seconds / len(x), self.target))
+        return Deployed(self.target, files, prediction, told)
+
+    def _predict(
+        self, program: Program, sources: Sources, x: Any, context: Context
+    ) -> tuple[Prediction, float | None]:
+        """What the program makes of all samples, chunk by chunk."""
+        from snn_kernel import RunError
+
+        size = max(1, CHUNK // len(sources.frames(x[:1])))
+        made, seconds = [], []
+        for start in range(0, len(x), size):
+            part = x[start : start + size]
+            answer = self.run(program, sources.frames(part), len(part))
+            try:
+                made.append(sources.prediction(answer.written, self.traced))
+            except ValueError:
+                raise RunError(
+                    f"the program for {self.target} wrote {len(answer.written)} bytes, which are "
+                    f"no answers to {len(part)} samples"
+                ) from None
+            seconds.append(answer.seconds)
+            context.progress("deploy", min(start + size, len(x)), len(x), {})
+        clocked = [s for s in seconds if s is not None]
+        return _joined(made), sum(clocked) if clocked else None
+
+    def _measures(
+        self, program: Program, sources: Sources, accuracy: float
+    ) -> tuple[Measure, ...]:
+        from snn_kernel import Measure
+
+        told = Measure("accuracy", accuracy, "", "counted", "run", self.target)
+        known = {m.name for m in program.measures}
+        more = (m for m in sizes(sources, self.target) if m.name not in known)
+        return (told, *more, *program.measures)
 
 
-def deploy(target: Target, processed: Processed, samples: Samples, context: Context) -> Deployed:
-    """The network of `processed` built for `target` and run on `samples`."""
-    raise NotImplementedError
+def _time(seconds: float, target: str) -> Measure:
+    from snn_kernel import Measure
+
+    return Measure("inference_time", 1e3 * seconds, "ms", "measured", "sample", target)
 
 
-def check(target: Target, plan: object, place: str) -> Iterator[str]:
-    """What of a plan generated C cannot serve; for the `check` of every target."""
-    yield from ()
+def _joined(parts: list[Prediction]) -> Prediction:
+    from snn_kernel import Prediction
+
+    spikes = {name: np.concatenate([p.spikes[name] for p in parts]) for name in parts[0].spikes}
+    return Prediction(np.concatenate([p.logits for p in parts]), spikes, parts[0].neurons)

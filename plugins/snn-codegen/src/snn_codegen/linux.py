@@ -1,19 +1,43 @@
-"""The deployer `Linux`: the network on this machine."""
+"""The deployer `Linux`: generated C on this machine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from attrs import frozen
 
+from snn_codegen.deployment import Answer, Deployment, Program
+
 if TYPE_CHECKING:
-    from snn_kernel import Context, Deployed, Processed, Samples
+    from snn_codegen.sources import Sources
 
 
-@frozen
-class Linux:
-    """Builds the network for this machine and runs it."""
+@frozen(kw_only=True)
+class Linux(Deployment):
+    """Builds the network as C for this machine, runs it on the test set, and measures its time.
 
-    def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
-        """Generate, build, run."""
-        raise NotImplementedError
+    It writes <name>.h, <name>.c and a program, compiled with the pinned Zig's C compiler. The kernel
+    compares its spikes and logits with the framework's. Measures: accuracy, "rom" (bytes of
+    constants), "ram" (bytes of the state), "inference_time" (processor time).
+
+    converter: {kind = "QualiaCodeGen" or "CCode", params}, how the C is generated.
+    quantize: which of "float32", "int8" and "int16" a model may be; one that is none of them is
+        refused when planning (default: all of them).
+    optimize: [""], as documented files have it.
+    compress: [1], likewise.
+    """
+
+    target: ClassVar[str] = "Linux"
+
+    def build(self, sources: Sources, folder: Path) -> Program:
+        """The program `<name>`."""
+        from snn_codegen.compiler import compiled
+
+        return compiled(sources, folder / sources.name)
+
+    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+        """What it makes of a stream of samples."""
+        from snn_codegen.process import answered
+
+        return answered([str(program.path)], frames, clocked=True)

@@ -93,9 +93,10 @@ class Writer:
     @property
     def state_bytes(self) -> int:
         """Bytes of the state, as a compiler lays it out."""
-        total = sum(size(element, count) for element, _, count in self._members()) + 4
-        widest = max((DTYPES[e].itemsize for e, _, _ in self._members()), default=4)
-        return -(-total // max(widest, 4)) * max(widest, 4)
+        members = self._members()
+        total = sum(size(element, count) for element, _, count in members)
+        widest = max(DTYPES[element].itemsize for element, _, _ in members)
+        return -(-total // widest) * widest
 
     def _members(self) -> list[tuple[Element, str, int]]:
         """Element, name and count of each array of the state, so that nothing needs padding."""
@@ -104,6 +105,7 @@ class Writer:
         found.append((self.assembly.logits, "logits", outputs))
         words = {e: n * 32 if e == "bits" else n for e, n in self.arenas.items()}
         found += [(element, element, count) for element, count in words.items()]
+        found.append(("bits", "timestep", 1))
         return sorted(found, key=lambda member: ORDER.index(member[0]))
 
     def header(self) -> str:
@@ -119,6 +121,7 @@ class Writer:
             **{"STATE_BYTES": self.state_bytes, "ARENA_BYTES": self.arena_bytes},
         }
         members = "\n".join(
+            f"    {C[element]} {name};" if name == "timestep" else
             f"    {C[element]} {name}[{length(element, count)}];"
             for element, name, count in self._members()
         )
@@ -245,7 +248,6 @@ typedef {logit} {name}_logit_t;
 
 typedef struct {{
 {members}
-    uint32_t timestep;
 }} {name}_state;
 
 /* At rest, before the first timestep of a sample. */

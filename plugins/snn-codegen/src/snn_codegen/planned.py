@@ -1,0 +1,65 @@
+"""What can be said of generated C when planning, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def faults(plan: Any, place: str, allowed: tuple[str, ...]) -> Iterator[str]:
+    """Neurons without a normal form, tensors without a fixed-point format, and models that are not
+    of one of the arithmetics `allowed` (none: any)."""
+    from snn_codegen.sources import arithmetic
+
+    before = _before(plan, place)
+    for model in plan.models:
+        neuron = getattr(model.choice.config, "neuron", None)
+        if neuron is not None and not hasattr(neuron, "lower"):
+            yield (
+                f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered form, so "
+                f"it cannot become C (give it lower(), or remove this)"
+            )
+        params = _quantised(model.choice.config, before)
+        made = arithmetic(params.of("w").bits) if params is not None else "float32"
+        if not allowed or made in allowed:
+            continue
+        asked = " or ".join(allowed)
+        if params is None:
+            yield (
+                f"model '{model.name}' is not quantised, and quantize asks for {asked} (quantise "
+                "it before, with a [[postprocessing]] of kind QuantizationAwareTraining; epochs = "
+                "0 does so without training)"
+            )
+        else:
+            yield f"model '{model.name}' is quantised to {made}, and quantize asks for {asked}"
+    for item in (*plan.models, *before):
+        if why := getattr(item.choice.config, "obstacle", ""):
+            yield f"{item.choice.place}: networks quantised so cannot become C: {why}"
+
+
+def shown(plan: Any, mode: str | None) -> Iterator[str]:
+    """A timestep_mode that the framework does not train with."""
+    timed = bool(getattr(plan.framework.config, "timed", False))
+    if mode is not None and (mode == "iterate") != timed:
+        kind, right = plan.framework.kind, "iterate" if timed else "duplicate"
+        what = "has timesteps in its data" if timed else "shows one input at every timestep"
+        yield f"timestep_mode is '{mode}', but {kind} {what} (write '{right}', or leave it out)"
+
+
+def _before(plan: Any, place: str) -> list[Any]:
+    """The postprocessings that a model has gone through where `place` is."""
+    found = []
+    for item in getattr(plan, "postprocessings", ()):
+        if item.choice.place == place:
+            break
+        found.append(item)
+    return found
+
+
+def _quantised(config: Any, before: list[Any]) -> Any:
+    """How a model is quantised in the end, None if it is not."""
+    params = getattr(config, "quant_params", None)
+    for item in before:
+        section = getattr(item.choice.config, "model", None)
+        params = getattr(getattr(section, "params", None), "quant_params", params)
+    return params
