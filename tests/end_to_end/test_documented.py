@@ -131,8 +131,8 @@ CASES = [
     ),
     Case("quantized", (*IMAGES, *SINGLE, *SMALL, *neuron("QuantizedATIF"), *TRAINED)),
     Case("quantization_aware_training", (*IMAGES, *SINGLE, *SCNN, *IF)),
-    Case("code_generation", (*IMAGES, *SINGLE, *SCNN, *IF), "QualiaCodeGen"),
-    Case("deploy", (*IMAGES, *SINGLE, *SCNN, *IF), "Linux"),
+    Case("code_generation", (*IMAGES, *SINGLE, *SCNN, *IF)),
+    Case("deploy", (*IMAGES, *SINGLE, *SCNN, *IF)),
     Case("scnn", (*IMAGES, *MULTI, *MULTI_IF), slow=True),
     Case("sresnet", (*IMAGES, *MULTI, *MULTI_IF), slow=True),
 ]

@@ -1,6 +1,8 @@
-"""Where tensors are kept: an array per type of element, in which what is not needed at the same time
-shares its place. Elements of one type only ever share with their own kind, so that no access
-breaks C's rules of aliasing."""
+"""Where tensors are kept: an array per type of element, shared by what is not needed at one time.
+
+Elements only ever share their place with elements of their own type, so that no access breaks the
+rules of aliasing that C has.
+"""
 
 from __future__ import annotations
 

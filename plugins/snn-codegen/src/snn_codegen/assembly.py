@@ -276,9 +276,7 @@ class Assembly:
             found["any"] = kernel("any_bits" if bits else "any_values", {"input": x.element})
         return found
 
-    def _geometry(
-        self, index: int, x: Tensor, shape: Any, windows: Any, groups: int = 1
-    ) -> str:
+    def _geometry(self, index: int, x: Tensor, shape: Any, windows: Any, groups: int = 1) -> str:
         channels, height, width = x.shape
         filters, rows, columns = shape
         size = windows.weight.shape[2:] if hasattr(windows, "weight") else windows.size

@@ -18,8 +18,12 @@ from snn_kernel.network import Conv
 Variant: TypeAlias = Literal["auto", "dense", "gather", "scatter"]
 
 SPARSE = 0.02  # below this rate of spikes, scattering needs fewer instructions than gathering
-DENSE = 0.3  # above this rate of values that are not zero, looking for them costs more than it saves
-ROOM = 64 << 10  # bytes of sums that scattering may take: a quarter of a large microcontroller's RAM
+DENSE = (
+    0.3  # above this rate of values that are not zero, looking for them costs more than it saves
+)
+ROOM = (
+    64 << 10
+)  # bytes of sums that scattering may take: a quarter of a large microcontroller's RAM
 
 
 def variant(asked: Variant, layer: Conv, x: Tensor, made: Map, rate: float | None) -> str:

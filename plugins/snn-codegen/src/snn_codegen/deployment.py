@@ -126,9 +126,7 @@ class Deployment:
         clocked = [s for s in seconds if s is not None]
         return _joined(made), sum(clocked) if clocked else None
 
-    def _measures(
-        self, program: Program, sources: Sources, accuracy: float
-    ) -> tuple[Measure, ...]:
+    def _measures(self, program: Program, sources: Sources, accuracy: float) -> tuple[Measure, ...]:
         from snn_kernel import Measure
 
         told = Measure("accuracy", accuracy, "", "counted", "run", self.target)

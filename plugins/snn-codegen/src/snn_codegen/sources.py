@@ -156,5 +156,3 @@ def widths(network: Network) -> str:
 def arithmetic(bits: int) -> str:
     """int8, int16 or int32: what weights of so many bits are kept in."""
     return next(f"int{width}" for width in (8, 16, 32) if bits <= width)
-
-

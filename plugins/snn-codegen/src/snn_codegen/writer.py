@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from snn_codegen import __version__, arena
 from snn_codegen.assembly import Assembly, Call, Table
-from snn_codegen.element import C, DTYPES, Element, length, literal, literals, size
+from snn_codegen.element import DTYPES, C, Element, length, literal, literals, size
 from snn_codegen.kernels import in_order, text
 from snn_codegen.tensor import Tensor
 
@@ -121,8 +121,9 @@ class Writer:
             **{"STATE_BYTES": self.state_bytes, "ARENA_BYTES": self.arena_bytes},
         }
         members = "\n".join(
-            f"    {C[element]} {name};" if name == "timestep" else
-            f"    {C[element]} {name}[{length(element, count)}];"
+            f"    {C[element]} {name};"
+            if name == "timestep"
+            else f"    {C[element]} {name}[{length(element, count)}];"
             for element, name, count in self._members()
         )
         layers = "\n".join(
@@ -155,10 +156,12 @@ class Writer:
         """Everything that the interface promises."""
         kernels = in_order(call.kernel for call in self.assembly.calls)
         fills = sorted({p.element for p in self.assembly.potentials} | {self.assembly.logits})
-        more = [text("fill.c").replace("fill(", f"fill_{e}(").replace("state_t", C[e]) for e in fills]
+        more = [
+            text("fill.c").replace("fill(", f"fill_{e}(").replace("state_t", C[e]) for e in fills
+        ]
         steady = [c for c in self.calls if c.static]
         parts = [
-            f'/* Written by snn-codegen {__version__}; see {self.name}.h. */',
+            f"/* Written by snn-codegen {__version__}; see {self.name}.h. */",
             f'#include "{self.name}.h"',
             text("kernel.h"),
             PRAGMA.strip(),
