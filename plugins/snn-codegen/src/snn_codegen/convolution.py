@@ -1,8 +1,9 @@
 """Which of its kernels a convolution runs in, and how its weights are then arranged.
 
-All give the same sums. `dense` visits every element of every window; `gather` visits, for each pixel
-of the output, only what is not zero in its window; `scatter` visits what is not zero in the input once,
-and adds it to every pixel that sees it, which takes room for a sum per element of the output.
+All give the same sums. `dense` visits every element of every window; `gather` visits, for each
+pixel of the output, only what is not zero in its window; `scatter` visits what is not zero in the
+input once, and adds it to every pixel that sees it, which takes room for a sum per element of the
+output.
 """
 
 from __future__ import annotations
@@ -18,16 +19,12 @@ from snn_kernel.network import Conv
 Variant: TypeAlias = Literal["auto", "dense", "gather", "scatter"]
 
 SPARSE = 0.02  # below this rate of spikes, scattering needs fewer instructions than gathering
-DENSE = (
-    0.3  # above this rate of values that are not zero, looking for them costs more than it saves
-)
-ROOM = (
-    64 << 10
-)  # bytes of sums that scattering may take: a quarter of a large microcontroller's RAM
+DENSE = 0.3  # above this rate of values that are not zero, looking for them does not pay
+ROOM = 64 << 10  # bytes of sums that scattering may take: a quarter of a microcontroller's RAM
 
 
 def variant(asked: Variant, layer: Conv, x: Tensor, made: Map, rate: float | None) -> str:
-    """The kernel for a layer that reads `x`, of which a share `rate` is not zero (None: unknown)."""
+    """The kernel for a layer that reads `x`, of which a share `rate` (if known) is not zero."""
     if asked != "auto":
         return asked
     if x.element != "bits":

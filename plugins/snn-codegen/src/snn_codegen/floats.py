@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from snn_codegen.element import Element, literal
 from snn_codegen.kernels import kernel
@@ -50,11 +51,11 @@ class Floats:
         return x
 
     def weighted(self, layer: Conv | Linear | BatchNorm, x: Tensor) -> Sum:
-        """B + ΣW·X in the layer's accumulator; a normalisation rounds product and sum in float32."""
-        element = "f32" if isinstance(layer, BatchNorm) else SUMS[layer.accumulator]
+        """B + ΣW·X in the layer's accumulator; of a normalisation, product and sum round apart."""
+        element: Element = "f32" if isinstance(layer, BatchNorm) else SUMS[layer.accumulator]
         weight, bias = weights(layer)
-        shift = np.zeros(len(weight)) if bias is None else bias
-        tables = (("f32", weight), (element, shift))
+        shift: NDArray[Any] = np.zeros(len(weight)) if bias is None else bias
+        tables: tuple[tuple[Element, NDArray[Any]], ...] = (("f32", weight), (element, shift))
         return Sum(element, (self._unit(x),), _finish(element, layer.format), tables=tables)
 
     def pooled(self, layer: Pool | GlobalSum, x: Tensor, count: int) -> Sum:

@@ -127,8 +127,8 @@ class Integers:
         spike = Fixed(np.array([payload]), fine).quantised(layer.format)
         texts = ", ".join(literal(made.element, unit) for unit in units)
         start = int(math.ldexp(layer.start, state.fraction))
-        ends = (start, int(spike.units[0]), spike.fraction)
-        return Population(made.element, "charge_normal", f"{{ {texts} }}", made.finish, *ends)
+        fired = (start, int(spike.units[0]), spike.fraction)
+        return Population(made.element, "charge_normal", f"{{ {texts} }}", made.finish, *fired)
 
     def logits(self, x: Tensor) -> Sum:
         """L = ΣA over the timesteps."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Linux(Deployment):
     """Builds the network as C for this machine, runs it on the test set, and measures its time.
 
-    It writes <name>.h, <name>.c and a program, compiled with the pinned Zig's C compiler. The kernel
-    compares its spikes and logits with the framework's. Measures: accuracy, "rom" (bytes of
-    constants), "ram" (bytes of the state), "inference_time" (processor time).
+    It writes <name>.h, <name>.c and a program, compiled with the pinned Zig's C compiler. The
+    kernel compares its spikes and logits with the framework's. Measures: accuracy, "rom" (bytes
+    of constants), "ram" (bytes of the state), "inference_time" (processor time).
 
     converter: {kind = "QualiaCodeGen" or "CCode", params}, how the C is generated.
     quantize: which of "float32", "int8" and "int16" a model may be; one that is none of them is

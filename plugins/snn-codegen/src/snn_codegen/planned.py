@@ -8,7 +8,7 @@ from typing import Any
 
 def faults(plan: Any, place: str, allowed: tuple[str, ...]) -> Iterator[str]:
     """Neurons without a normal form, tensors without a fixed-point format, and models that are not
-    of one of the arithmetics `allowed` (none: any)."""
+    of what is `allowed` (float32, int8, …; nothing: any)."""
     from snn_codegen.sources import arithmetic
 
     before = _before(plan, place)

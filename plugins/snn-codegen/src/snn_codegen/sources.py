@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @frozen(eq=False)
 class Sources:
-    """A network as C: `name` is its identifier, `folder` holds <name>.h and <name>.c once written."""
+    """A network as C: `name` is its identifier; `folder` has <name>.h and <name>.c when written."""
 
     name: str
     folder: Path
@@ -86,12 +86,13 @@ class Sources:
     def frames(self, x: NDArray[np.float32]) -> bytes:
         """Samples [N, C, …] or [N, T, C, …] as a program reads them: input_t, little-endian."""
         layout, element = self.network.input_format, self.writer.assembly.input.element
+        shown: NDArray[Any] = x
         if self.network.quantised:
             assert layout is not None
-            x = layout.quantise(x)
+            shown = layout.quantise(x)
         elif layout is not None:
-            x = layout.apply(x)
-        return np.ascontiguousarray(x, DTYPES[element]).tobytes()
+            shown = layout.apply(x)
+        return np.ascontiguousarray(shown, DTYPES[element]).tobytes()
 
     def prediction(self, written: bytes, traced: bool) -> Prediction:
         """What a program wrote of its samples; ValueError if that is not a whole number of them."""
@@ -132,8 +133,7 @@ class Sources:
         if self.network.quantised:
             fraction = self.writer.assembly.outputs[-1].fraction
             return (np.ldexp(sums.astype(np.float64), -fraction) / steps).astype(np.float32)
-        logits: NDArray[np.float32] = sums / np.float32(steps)
-        return logits
+        return (sums / np.float32(steps)).astype(np.float32)
 
 
 def fit(network: Network, x: NDArray[Any]) -> str:

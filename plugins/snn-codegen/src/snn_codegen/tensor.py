@@ -16,9 +16,9 @@ Map = tuple[int, int, int]  # channels, height, width
 class Tensor:
     """A map of `shape` (channels, height, width), channels last or first in memory.
 
-    Integers stand for units of 2^-fraction and reach ±peak; if a format has put them there, they are
-    of `bits` bits. Spikes are bits that stand for `value` (in those units; of a float network a
-    number) and 0. `static`: the same at every timestep.
+    Integers stand for units of 2^-fraction and reach ±peak; if a format has put them there, they
+    are of `bits` bits. Spikes are bits that stand for `value` (in those units; of a float network
+    a number) and 0. `static`: the same at every timestep.
     """
 
     element: Element
@@ -50,11 +50,11 @@ class Tensor:
 def as_map(shape: Shape) -> Map:
     """[C], [C, x] or [C, y, x] as channels, height, width."""
     channels, *axes = shape
-    height, width = ([1, 1] + axes)[-2:]
+    height, width = [1, 1, *axes][-2:]
     return channels, height, width
 
 
 def as_pair(sizes: Shape, absent: int = 1) -> tuple[int, int]:
     """(x,) or (y, x) of a window as (y, x)."""
-    y, x = ([absent] + list(sizes))[-2:]
+    y, x = [absent, *sizes][-2:]
     return y, x

@@ -10,7 +10,7 @@ from attrs import field, frozen
 from snn_codegen import __version__, arena
 from snn_codegen.assembly import Assembly, Call, Table
 from snn_codegen.element import DTYPES, C, Element, length, literal, literals, size
-from snn_codegen.kernels import in_order, text
+from snn_codegen.kernels import in_order, kernel, text
 from snn_codegen.tensor import Tensor
 
 RESERVED = ("snn",)  # names whose macros are those that SNN_GENERIC defines
@@ -39,7 +39,7 @@ class Writer:
         spans, tensors = self._spans()
         offsets, lengths = arena.plan(spans)
         self.arenas.update(lengths)
-        self.places[self.assembly.input.storage] = "frame"
+        self.places[self.frame] = "frame"
         for key, offset in offsets.items():
             tensor = tensors[key]
             place = f"state->{tensor.element}" + (f" + {offset}" if offset else "")
@@ -58,22 +58,23 @@ class Writer:
         tensors: dict[object, Tensor] = {}
         calls = self.calls
         for step, call in enumerate(calls):
-            for tensor in call.tensors:
-                kept = tensors.setdefault(tensor.storage, tensor)
+            for tensor in (t for t in call.tensors if t.storage is not self.frame):
+                made = tensors.setdefault(tensor.storage, tensor)
                 first.setdefault(tensor.storage, step)
-                reaches = len(calls) if kept.static and not call.static else step
-                last[tensor.storage] = max(last.get(tensor.storage, 0), reaches)
-        outputs = {tensor.storage for tensor in self.assembly.outputs}
-        spans, found = {}, {}
+                kept = made.static and not call.static
+                last[tensor.storage] = max(
+                    last.get(tensor.storage, 0), len(calls) if kept else step
+                )
+        spans = {}
         for key, (storage, tensor) in enumerate(tensors.items()):
-            if storage is self.assembly.input.storage:
-                continue
-            kept = last[storage] == len(calls)
-            begin = 0 if kept else first[storage]
+            begin = 0 if last[storage] == len(calls) else first[storage]
             spans[key] = arena.Span(tensor.element, tensor.length, begin, last[storage])
-            found[key] = tensor
-        assert not outputs - {*tensors, self.assembly.input.storage}
-        return spans, found
+        return spans, dict(enumerate(tensors.values()))
+
+    @property
+    def frame(self) -> object:
+        """Where the frame is, which the caller keeps."""
+        return self.assembly.input.storage
 
     @property
     def upper(self) -> str:
@@ -156,9 +157,7 @@ class Writer:
         """Everything that the interface promises."""
         kernels = in_order(call.kernel for call in self.assembly.calls)
         fills = sorted({p.element for p in self.assembly.potentials} | {self.assembly.logits})
-        more = [
-            text("fill.c").replace("fill(", f"fill_{e}(").replace("state_t", C[e]) for e in fills
-        ]
+        more = [kernel("fill", {"state": e}) for e in fills]
         steady = [c for c in self.calls if c.static]
         parts = [
             f"/* Written by snn-codegen {__version__}; see {self.name}.h. */",
@@ -167,7 +166,7 @@ class Writer:
             PRAGMA.strip(),
             TRACE.format(name=self.name, upper=self.upper).strip(),
             *(k.text.rstrip() for k in kernels),
-            *(t.rstrip() for t in more),
+            *(k.text.rstrip() for k in more),
             *(self._table(t) for t in self.assembly.tables),
             "\n".join(self.assembly.constants.values()),
             self._reset(),
@@ -223,7 +222,7 @@ class Writer:
         return argument if isinstance(argument, str) else self.places[argument.storage]
 
 
-ONCE = """/* One timestep. The frame of a sample is the same at every one of its timesteps; what depends on
+ONCE = """/* One timestep. The frame of a sample is the same at each of its timesteps; what depends on
    nothing else is computed at the first. */"""
 EACH = "/* One timestep, which has a frame of its own. */"
 
