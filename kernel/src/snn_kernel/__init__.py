@@ -16,13 +16,11 @@ if TYPE_CHECKING:
     from snn_kernel.record import cache, write_atomic
     from snn_kernel.results import (
         Activity,
-        Agreement,
         Deployed,
         Epoch,
         Measure,
         ModelReport,
         Outcome,
-        Prediction,
         Processed,
         Report,
         Table,
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
         Trained,
     )
     from snn_kernel.signals import EVENT, Events, Samples, Splits
+    from snn_network import Agreement, Prediction
 
 __version__ = "0.1.0"
 # fmt: off

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from snn_kernel.results import Activity, Measure, Prediction, Trained
+    from snn_kernel.results import Activity, Measure, Trained
     from snn_kernel.signals import Samples, Splits
-    from snn_network import Network
+    from snn_network import Network, Prediction
 
 
 @frozen

@@ -12,9 +12,9 @@ from snn_kernel.errors import DataError, RunError
 from snn_kernel.kinds import Choice, Context, Session, Shapes, Training
 from snn_kernel.plan import Model, Plan
 from snn_kernel.record import RunFolder
-from snn_kernel.results import Measure, ModelReport, Prediction, Processed, Report, agree
+from snn_kernel.results import Measure, ModelReport, Processed, Report
 from snn_kernel.signals import Splits
-from snn_network import NetworkError
+from snn_network import NetworkError, Prediction, agree
 from snn_network.reference import witness
 
 T = TypeVar("T")

@@ -24,10 +24,12 @@ from snn_network.layers import (
     Shape,
     equal,
 )
+from snn_network.prediction import Agreement, Prediction, agree
 
 __all__ = [
     "INPUT",
     "Add",
+    "Agreement",
     "Array",
     "BatchNorm",
     "Conv",
@@ -40,7 +42,9 @@ __all__ = [
     "NetworkError",
     "Neuron",
     "Pool",
+    "Prediction",
     "Relu",
     "Shape",
+    "agree",
     "equal",
 ]

@@ -12,7 +12,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from snn_kernel.hookspecs import hookimpl
-from snn_kernel.results import Agreement, Measure, ModelReport, Report, Table
+from snn_kernel.results import Measure, ModelReport, Report, Table
+from snn_network import Agreement
 
 _ROWS_MAX = 24  # the rest of a longer table is in its CSV file and in the report
 

@@ -11,11 +11,10 @@ import numpy as np
 from snn_kernel.errors import DataError, SnnkError
 from snn_kernel.kinds import Choice
 from snn_kernel.registry import Registry
-from snn_kernel.results import Agreement, Prediction, agree
 from snn_kernel.testing.plain import PlainFramework, PlainPerceptron
 from snn_kernel.testing.subject import IncompleteError, Subject
 from snn_kernel.testing.trial import Trial
-from snn_network import NetworkError
+from snn_network import Agreement, NetworkError, Prediction, agree
 
 VERBS = ("train", "predict", "score", "activity", "lower", "save", "load")
 

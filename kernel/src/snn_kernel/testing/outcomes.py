@@ -10,10 +10,11 @@ from typing import get_args, get_type_hints
 from attrs import evolve
 
 from snn_kernel.errors import SnnkError
-from snn_kernel.results import Deployed, Measure, Outcome, Prediction, Table, agree
+from snn_kernel.results import Deployed, Measure, Outcome, Table
 from snn_kernel.testing.subject import Subject
 from snn_kernel.testing.trial import Trial
 from snn_kernel.testing.values import copied, same
+from snn_network import Prediction, agree
 
 PART = 5  # samples of a test set that was cut
 

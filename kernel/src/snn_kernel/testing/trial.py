@@ -9,12 +9,13 @@ from attrs import evolve, frozen
 
 from snn_kernel.kinds import Choice, Context, Kind, Offer, Session, Training
 from snn_kernel.plan import Model
-from snn_kernel.results import Prediction, Processed
+from snn_kernel.results import Processed
 from snn_kernel.run import Carrier, shapes
 from snn_kernel.signals import Samples, Splits
 from snn_kernel.testing.plain import PlainFramework, PlainPerceptron
 from snn_kernel.testing.splits import splits
 from snn_kernel.testing.subject import Subject
+from snn_network import Prediction
 
 
 @frozen
