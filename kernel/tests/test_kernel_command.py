@@ -46,6 +46,16 @@ def test_kinds_imports_no_torch() -> None:
     assert not names & {"torch", "spikingjelly", "sklearn", "matplotlib", "jinja2"}
 
 
+def test_no_kind_is_heavy_to_import() -> None:
+    code = (
+        "import sys; from snn_kernel.registry import Registry as R; r = R.discover();"
+        "assert not any(map(r.obstacle, r.offers)); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"torch", "spikingjelly", "sklearn", "scipy", "h5py", "jinja2"}
+    assert not heavy & set(done.stdout.split())
+
+
 def test_a_wrong_file_exits_1_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text('[bench]\nnam = "x"\n[dataset]\nkind = "Digit"\n')

@@ -52,9 +52,8 @@ class Untyped:
         (misspelt, "there is no hook 'snnk_neuron' (did you mean 'snnk_neurons'?)"),
         (undecorated, "snnk_neurons lacks the decorator @hookimpl"),
         (lambda: plugin(neuron=["IFNode"]), "returned 'IFNode', not a Kind"),
-        (lambda: plugin(neuron=[Kind("IFNode", int)]), "not a Kind with an attrs class"),
+        (lambda: plugin(neuron=[Kind("IFNode", int)]), "is <class 'int'>, not an attrs class"),
         (lambda: plugin(neuron=None), "'NoneType' object is not iterable"),
-        (lambda: plugin(neuron=[Kind("X", Untyped)]), "name 'Nowhere' is not defined"),
     ],
 )
 def test_a_broken_plugin_hurts_nobody(
@@ -66,6 +65,40 @@ def test_a_broken_plugin_hurts_nobody(
     assert plan(read(experiment)).bench.name == "toy"
     with pytest.raises(ConfigError, match="plugin 'snn-bad' is broken"):
         plan(read(experiment, ["bench.plugins=['snn-bad']"]))
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (Untyped, "NameError: name 'Nowhere' is not defined"),
+        ("no_such_module:Shift", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("toys:Shif", "AttributeError: module 'toys' has no attribute 'Shif'"),
+        ("toys:json", "not an attrs class"),
+        ("toys Shift", "ValueError: invalid format: 'toys Shift'"),
+    ],
+)
+def test_a_broken_class_hurts_only_whoever_uses_it(
+    experiment: Path, install: Any, config: Any, reason: str
+) -> None:
+    install(Entry("snn-bad", plugin(preprocessing=[Kind("Bad", config)])), Entry("toy", TOY))
+    registry = Registry.discover()
+    assert not any(p.fault for p in registry.plugins)
+    assert plan(read(experiment)).bench.name == "toy"
+    assert reason in registry.obstacle(registry.find("preprocessing", "Bad"))
+    with pytest.raises(ConfigError) as caught:
+        plan(read(experiment, ["preprocessing.0.kind=Bad"]))
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.whose) == (
+        "[preprocessing.0]",
+        "preprocessing 'Bad' from snn-bad 1.2",
+    )
+    assert fault.what.startswith("its class cannot be used (")
+    assert reason in fault.what
+
+
+def test_a_named_class_is_imported_when_it_is_used(install: Any) -> None:
+    install(Entry("late", plugin(preprocessing=[Kind("Late", "toys:Shift")])))
+    assert configure("preprocessing", "Late", {"by": 2}) == Shift(2.0)
 
 
 def test_a_kind_of_a_broken_plugin_of_ours_names_the_reason(install: Any) -> None:

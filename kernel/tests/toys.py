@@ -238,9 +238,11 @@ def plugin(**kinds: Any) -> types.ModuleType:
 class Entry:
     """An entry point as importlib.metadata gives it."""
 
-    def __init__(self, dist: str, load: Any, version: str = "1.2") -> None:
+    def __init__(
+        self, dist: str, load: Any, version: str = "1.2", requires: tuple[str, ...] = ()
+    ) -> None:
         self.name, self.value, self.module = dist, f"{dist}.plugin", dist.replace("-", "_")
-        self.dist = types.SimpleNamespace(name=dist, version=version)
+        self.dist = types.SimpleNamespace(name=dist, version=version, requires=requires)
         self._load = load
 
     def load(self) -> Any:

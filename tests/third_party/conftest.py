@@ -22,7 +22,8 @@ class Entry:
 
     def __init__(self, project: dict[str, Any], name: str, value: str) -> None:
         self.name, self.value, self.module = name, value, value
-        self.dist = types.SimpleNamespace(name=project["name"], version=project["version"])
+        known = {"version": project["version"], "requires": project["dependencies"]}
+        self.dist = types.SimpleNamespace(name=project["name"], **known)
 
     def load(self) -> Any:
         return importlib.import_module(self.value)

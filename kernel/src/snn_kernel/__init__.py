@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from snn_kernel.errors import ConfigError, DataError, Fault, RunError, SnnkError
     from snn_kernel.hookspecs import hookimpl
     from snn_kernel.kinds import Context, Kind, Session, Shapes, Training, chosen
-    from snn_kernel.network import NetworkError
     from snn_kernel.record import cache, write_atomic
     from snn_kernel.results import (
-        Activity,
         Deployed,
         Epoch,
         Measure,
@@ -24,11 +22,10 @@ if TYPE_CHECKING:
         Processed,
         Report,
         Table,
-        Tally,
         Trained,
     )
     from snn_kernel.signals import EVENT, Events, Samples, Splits
-    from snn_network import Agreement, Prediction
+    from snn_network import Activity, Agreement, NetworkError, Prediction, Tally
 
 __version__ = "0.1.0"
 # fmt: off
@@ -44,8 +41,6 @@ _ROOMS = ("errors", "hookspecs", "kinds", "config", "record", "network", "result
 
 
 def __getattr__(name: str) -> Any:
-    if name == "NetworkError":
-        return import_module("snn_network").NetworkError
     if name in __all__:
         for room in _ROOMS:
             module = import_module(f"snn_kernel.{room}")

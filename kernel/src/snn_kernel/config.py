@@ -85,8 +85,8 @@ class Checker:
         except ConfigError as error:
             self.faults.extend(error.faults)
             return _ABSENT
-        if hint := self.registry.lacks(offer):
-            return self._fault(place, "modules it needs are missing", str(offer), hint)
+        if obstacle := self.registry.obstacle(offer):
+            return self._fault(place, obstacle, str(offer))
         params, below = table.get("params", {}), _below(place, "params")
         return Choice(place, offer, self.table(offer.kind.config, params, below, str(offer)))
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen, has
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from snn_kernel.results import Activity, Measure, Trained
+    from snn_kernel.results import Measure, Trained
     from snn_kernel.signals import Samples, Splits
-    from snn_network import Network, Prediction
+    from snn_network import Activity, Network, Prediction
+
+
+def _attrs_class(kind: Kind, _: Any, value: Any) -> None:
+    if not isinstance(value, str) and not (isinstance(value, type) and has(value)):
+        raise TypeError(f"kind '{kind.name}' is {value!r:.60}, not an attrs class")
 
 
 @frozen
@@ -24,13 +30,25 @@ class Kind:
     The class's fields are the keys of its `params` table, its validators check them, its docstring
     documents it, its verb (see hookspecs) is its behaviour. An optional `check(plan, place)` yields
     what of the whole plan it cannot live with, as strings or Faults; where the file has faults,
-    what is wrong is absent from that plan. `needs` are modules it imports when it acts, with the
-    distribution to install where that has another name ("sklearn:scikit-learn").
+    what is wrong is absent from that plan. Where `config` says only where the class is,
+    "package.module:Class", that is imported when the kind is first used, not to list it.
+
+    `needs` are modules it imports when it acts, with the distribution to install where that has
+    another name ("sklearn:scikit-learn"); `programs` those that it runs where they are installed,
+    with the package of the operating system likewise ("node:nodejs").
     """
 
     name: str
-    config: type
+    _config: type | str = field(validator=_attrs_class)
     needs: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> type:
+        """The class; raises what importing it raises, and TypeError if it is no attrs class."""
+        if isinstance(self._config, type):
+            return self._config
+        return evolve(self, config=resolve_name(self._config)).config
 
 
 @frozen

@@ -18,13 +18,15 @@ _file_name = validators.matches_re(r"[^/\\]+")
 @frozen
 class Bench:
     """[bench]: run i of first_run..last_run (inclusive) is seeded with seed + i - 1; `plugins` must
-    be installed, those in `without` count as if they were not."""
+    be installed, those in `without` count as if they were not; `inline` are files beside this one,
+    each a plugin."""
 
     name: str = field(default="experiment", validator=_file_name)
     seed: int = field(default=0, validator=validators.ge(0))
     first_run: int = field(default=1, validator=validators.ge(0))
     last_run: int = 1
     plugins: tuple[str, ...] = ()
+    inline: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     use_test_as_valid: bool = False
 
@@ -122,8 +124,7 @@ class Plan:
         """The config objects of what [report] says, or else of every installed report."""
         if self.report:
             return (self.report.config,)
-        offers = (o for o in self.registry.offers if o.slot == "report")
-        return tuple(o.kind.config() for o in offers if not self.registry.lacks(o))
+        return tuple(o.kind.config() for o in self.registry.usable("report"))
 
     def choices(self) -> Iterator[Choice]:
         """Every chosen kind, in the order of the flow, as far as it is right."""
@@ -136,9 +137,10 @@ class Plan:
                     yield choice
 
 
-def plan(document: Mapping[str, Any], source: str = "") -> Plan:
-    """The Plan of a document; ConfigError with every fault in it, each placed in file `source`."""
-    registry = Registry.discover()
+def plan(document: Mapping[str, Any], source: str = "", registry: Registry | None = None) -> Plan:
+    """The Plan of a document; ConfigError with every fault in it, each placed in file `source`.
+    `registry` holds what is installed, and the files that [bench] inline names."""
+    registry = registry or Registry.discover()
     bench = document.get("bench")
     if isinstance(bench, Mapping) and isinstance(without := bench.get("without"), list):
         registry = registry.without(without)
@@ -148,15 +150,19 @@ def plan(document: Mapping[str, Any], source: str = "") -> Plan:
     object.__setattr__(made, "registry", registry)
     faults = checker.faults
     faults += registry.require(getattr(getattr(made, "bench", None), "plugins", ()), "[bench]")
+    found = {p.module: p.fault for p in registry.plugins}
+    for name in getattr(getattr(made, "bench", None), "inline", ()):
+        if why := found.get(name, "it was not loaded"):
+            faults.append(Fault("[bench]", f"inline '{name}': {why}"))
     for choice in made.choices():
         try:
-            found = list(getattr(choice.config, "check", lambda *_: ())(made, choice.place))
+            wrong = list(getattr(choice.config, "check", lambda *_: ())(made, choice.place))
         except AttributeError:
             if not faults:  # otherwise it missed what has a fault of its own
                 raise
             continue
         whose = str(choice.offer)
-        faults += [f if isinstance(f, Fault) else Fault(choice.place, f, whose) for f in found]
+        faults += [f if isinstance(f, Fault) else Fault(choice.place, f, whose) for f in wrong]
     if faults:
         raise ConfigError(*(evolve(f, where=f"{source}: {f.where}".strip(": ")) for f in faults))
     return made

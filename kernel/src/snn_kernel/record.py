@@ -69,7 +69,8 @@ class RunFolder:
             path = stem.with_name(f"{stem.name}_{len(list(stem.parent.glob(f'{stem.name}*')))}")
         names = {"snn-kernel", "numpy", "torch", *(c.offer.plugin for c in plan.choices())}
         found = sorted((d.name, d.version) for d in metadata.distributions() if d.name in names)
-        versions = {"python": platform.python_version(), **dict(found)}
+        inline = {p.name: p.version for p in plan.registry.plugins if p.module in plan.bench.inline}
+        versions = {"python": platform.python_version(), **dict(found), **inline}
         lock = {"platform": platform.platform(), "versions": versions, "document": plan.document}
         text = json.dumps(lock, indent=2, default=str)
         same = [p for p in left if (p / LOCK).is_file() and (p / LOCK).read_text("utf-8") == text]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,19 +13,20 @@ from typing import Any
 
 import attrs
 import pluggy
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from snn_kernel import hookspecs
-from snn_kernel.errors import ConfigError, Fault, near
+from snn_kernel import __version__, hookspecs
+from snn_kernel.errors import ConfigError, Fault, SnnkError, near
 from snn_kernel.hookspecs import PROJECT, SLOTS
 from snn_kernel.kinds import Kind, Offer
 
-OURS = "qualia_plugin_snn"  # how existing files name the set of plugins that ours stands for
+OURS = "qualia-plugin-snn"  # how existing files name the set of plugins that ours stands for
 
 
 @frozen
 class Plugin:
-    """One installed distribution with an entry point of ours, and what is wrong with it, if so."""
+    """One installed distribution with an entry point of ours, or one file beside a configuration,
+    and what is wrong with it, if so."""
 
     name: str
     version: str
@@ -35,41 +36,51 @@ class Plugin:
 
 @frozen(eq=False)
 class Registry:
-    """All installed plugins, healthy or not, and what the healthy ones offer."""
+    """All plugins, healthy or not, and what the healthy ones offer."""
 
     manager: pluggy.PluginManager
-    plugins: tuple[Plugin, ...]
-    offers: tuple[Offer, ...] = field(repr=False)
+    plugins: tuple[Plugin, ...] = ()
+    offers: tuple[Offer, ...] = field(default=(), repr=False)
 
     @classmethod
     @lru_cache
     def discover(cls) -> Registry:
-        """Load every entry point of group snn_kernel, each inside a guard of its own."""
-        manager = pluggy.PluginManager(PROJECT)
-        manager.add_hookspecs(hookspecs)
-        plugins, offers = [], []
+        """Every entry point of group snn_kernel, each loaded inside a guard of its own."""
+        found = []
         for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda e: (e.value, e.name)):
-            name, version = (d.name, d.version) if (d := entry.dist) else (entry.name, "?")
-            plugin = Plugin(name, version, entry.module)
-            try:
-                module = entry.load()
-                offers += _offers(module, plugin)
-                manager.register(module, f"{name}:{entry.name}")
-            except (Exception, SystemExit) as error:  # whatever it is, it is this plugin's fault
-                plugin = attrs.evolve(plugin, fault=f"{type(error).__name__}: {error}")
-            plugins.append(plugin)
-        return cls(manager, tuple(plugins), tuple(offers))
+            name, version, fault = entry.name, "?", ""
+            if about := entry.dist:
+                name, version, fault = about.name, about.version, _outdated(about.requires or ())
+            found.append((Plugin(name, version, entry.module, fault), entry.load))
+        return cls(_manager(())).beside(found)
+
+    def beside(self, more: Iterable[tuple[Plugin, Callable[[], Any]]]) -> Registry:
+        """The same registry with more plugins; a callable gives the module of each, where nothing
+        is wrong with it so far."""
+        manager = _manager(self.manager.list_name_plugin())
+        plugins, offers = list(self.plugins), list(self.offers)
+        for plugin, load in more:
+            fault = plugin.fault
+            if not fault:
+                try:
+                    module = load()
+                    offers += _offers(module, plugin)
+                    manager.register(module, f"{plugin.name}:{plugin.module}")
+                except (Exception, SystemExit) as error:  # whatever it is, it is this plugin's
+                    fault = _reason(error)
+            plugins.append(evolve(plugin, fault=fault))
+        return Registry(manager, tuple(plugins), tuple(offers))
 
     def without(self, names: Iterable[str]) -> Registry:
         """The same registry, blind to the offers of the plugins `names`."""
-        return attrs.evolve(self, offers=tuple(o for o in self.offers if o.plugin not in names))
+        return evolve(self, offers=tuple(o for o in self.offers if o.plugin not in names))
 
     def find(self, slot: str, name: str, where: str = "") -> Offer:
         """The one offer of kind `name`; ConfigError with the near miss, or with who offers it."""
         offers = [o for o in self.offers if o.slot == slot]
         found = [o for o in offers if o.kind.name == name]
         more = [] if found else self.catalogued(slot)
-        found += [attrs.evolve(o, slot=slot, kind=k[name]) for o, k in more if name in k]
+        found += [evolve(o, slot=slot, kind=k[name]) for o, k in more if name in k]
         if len(found) == 1:
             return found[0]
         known = {name: home for home, slots in homes().items() for name in slots.get(slot, ())}
@@ -88,8 +99,22 @@ class Registry:
 
     def catalogued(self, slot: str) -> list[tuple[Offer, Mapping[str, Kind]]]:
         """What catalogues have for `slot`, where no plugin lists it, with each one's own offer."""
-        offers = [o for o in self.offers if o.slot == "catalogue" and not self.lacks(o)]
-        return [(o, o.kind.config().kinds(slot)) for o in offers]
+        return [(o, o.kind.config().kinds(slot)) for o in self.usable("catalogue")]
+
+    def usable(self, slot: str) -> list[Offer]:
+        """The offers for `slot` that nothing stands in the way of."""
+        return [o for o in self.offers if o.slot == slot and not self.obstacle(o)]
+
+    def obstacle(self, offer: Offer) -> str:
+        """Why `offer` cannot be used here: modules that it needs are missing, or its class cannot
+        be had; empty if it can."""
+        if hint := self.lacks(offer):
+            return f"modules it needs are missing ({hint})"
+        try:
+            attrs.resolve_types(offer.kind.config)  # raises for types that are not there
+        except (Exception, SystemExit) as error:
+            return f"its class cannot be used ({_reason(error)})"
+        return ""
 
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""
@@ -97,16 +122,33 @@ class Registry:
         missing = [home or module for module, _, home in needs if find_spec(module) is None]
         return f"pip install {' '.join(missing)}" if missing else ""
 
-    def require(self, names: Iterable[str], where: str) -> list[Fault]:
-        """Faults for the plugins `names` (distribution or import names) that are not there."""
-        known = {n: p for p in self.plugins for n in (p.name, p.module.partition(".")[0])}
-        faults = []
-        for name in (n for n in names if n != OURS):
-            if name not in known:
-                hint = near(name, known) or f"pip install {name}"
-                faults.append(Fault(where, f"plugin '{name}' is not installed", "", hint))
-            elif known[name].fault:
-                faults.append(Fault(where, f"plugin '{name}' is broken", "", known[name].fault))
+    def require(self, wanted: Iterable[str], where: str) -> list[Fault]:
+        """Faults for the plugins `wanted` that are not there: distribution or import names, with
+        versions if so wished, as pip takes them ("snn-neurons-lif>=0.2")."""
+        from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.utils import canonicalize_name
+
+        names = [(n, p) for p in self.plugins for n in (p.name, p.module.partition(".")[0])]
+        known, faults = {canonicalize_name(name): p for name, p in names}, []
+        for text in wanted:
+            try:
+                asked = Requirement(text)
+            except InvalidRequirement:
+                what, hint = f"plugin '{text}' is no requirement", "write 'snn-neurons-lif>=0.2'"
+                faults.append(Fault(where, what, "", hint))
+                continue
+            if (name := canonicalize_name(asked.name)) == OURS:
+                continue
+            if not (plugin := known.get(name)):
+                what, hint = "is not installed", near(name, known) or f"pip install '{text}'"
+            elif plugin.fault:
+                what, hint = "is broken", plugin.fault
+            elif not asked.specifier.contains(plugin.version, prereleases=True):
+                what, hint = f"has version {plugin.version}", f"pip install '{text}'"
+                what = f"{what}, not {asked.specifier}"
+            else:
+                continue
+            faults.append(Fault(where, f"plugin '{asked.name}' {what}", "", hint))
         return faults
 
 
@@ -116,21 +158,45 @@ def homes() -> Mapping[str, Mapping[str, list[str]]]:
     return tomllib.loads(Path(__file__).with_name("homes.toml").read_text("utf-8"))
 
 
+def _manager(plugins: Iterable[tuple[str, Any]]) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for name, module in plugins:
+        manager.register(module, name)
+    return manager
+
+
 def _offers(module: Any, plugin: Plugin) -> list[Offer]:
-    """What `module` registers; raises if a hook is misspelt or returns what is no Kind."""
+    """What `module` registers; ConfigError if a hook is misspelt or returns what is no Kind."""
     offers = []
     hooks = [n for n in vars(hookspecs) if n.startswith("snnk_")]
     for name, function in inspect.getmembers(module, inspect.isroutine):
         if not name.startswith("snnk_"):
             continue
         if name not in hooks:
-            raise TypeError(f"there is no hook '{name}' ({near(name, hooks)})")
+            raise ConfigError(f"there is no hook '{name}' ({near(name, hooks)})")
         if not hasattr(function, f"{PROJECT}_impl"):
-            raise TypeError(f"{name} lacks the decorator @hookimpl")
+            raise ConfigError(f"{name} lacks the decorator @hookimpl")
         for slot in (s for s, hook in SLOTS.items() if hook == name):
             for kind in function():
-                if not isinstance(kind, Kind) or not attrs.has(kind.config):
-                    raise TypeError(f"{name} returned {kind!r:.60}, not a Kind with an attrs class")
-                attrs.resolve_types(kind.config)  # raises for types that are not there
+                if not isinstance(kind, Kind):
+                    raise ConfigError(f"{name} returned {kind!r:.60}, not a Kind")
                 offers.append(Offer(slot, kind, plugin.name, plugin.version))
     return offers
+
+
+def _outdated(requires: Iterable[str]) -> str:
+    """Why a distribution with these requirements cannot work with this kernel; empty if it can."""
+    from packaging.requirements import Requirement
+
+    for text in (r for r in requires if r.startswith("snn-kernel")):
+        asked = Requirement(text)
+        wanted = asked.name == "snn-kernel" and (not asked.marker or asked.marker.evaluate())
+        if wanted and not asked.specifier.contains(__version__, prereleases=True):
+            new = f"pip install '{asked.name}{asked.specifier}'"
+            return f"it needs snn-kernel{asked.specifier}, not {__version__} ({new})"
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, SnnkError) else f"{type(error).__name__}: {error}"

@@ -5,6 +5,7 @@ computes it, and in which order of operations where that is open, may not change
 It stands beside the kernel, not in it: what runs a network needs this package and nothing else.
 """
 
+from snn_network.activity import Activity, Tally
 from snn_network.document import Network
 from snn_network.errors import NetworkError
 from snn_network.format import Format
@@ -28,6 +29,7 @@ from snn_network.prediction import Agreement, Prediction, agree
 
 __all__ = [
     "INPUT",
+    "Activity",
     "Add",
     "Agreement",
     "Array",
@@ -45,6 +47,7 @@ __all__ = [
     "Prediction",
     "Relu",
     "Shape",
+    "Tally",
     "agree",
     "equal",
 ]

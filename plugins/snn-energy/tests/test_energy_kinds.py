@@ -60,7 +60,10 @@ def test_offered_by_name():
 
 
 def test_import_is_light():
-    code = "import sys, snn_energy.plugin; print(*sys.modules)"
+    code = (
+        "import sys, snn_energy.plugin as p; [k.config for k in p.snnk_postprocessings()];"
+        "print(*sys.modules)"
+    )
     run = [sys.executable, "-c", code]
     loaded = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
     assert "snn_energy.metric" in loaded

@@ -170,7 +170,7 @@ def test_threads_wait_asleep_unless_the_user_says_how(given, expected):
 
 
 @pytest.mark.parametrize(
-    "module", ["snn_framework_spikingjelly", "snn_framework_spikingjelly.plugin"]
+    "module", ["snn_framework_spikingjelly", "snn_framework_spikingjelly.framework"]
 )
 def test_importing_the_plugin_imports_no_torch(module):
     code = f"import sys, {module}; sys.exit(bool({{'torch', 'spikingjelly'}} & set(sys.modules)))"

@@ -23,7 +23,10 @@ def test_the_kinds_are_found_by_their_entry_point(name):
 
 
 def test_the_plugin_is_light():
-    code = "import sys, snn_preprocessing_events.plugin; print(sorted(sys.modules))"
+    code = (
+        "import sys, snn_preprocessing_events.plugin as p;"
+        "[k.config for k in p.snnk_preprocessings()]; print(sorted(sys.modules))"
+    )
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
     assert "'numpy'" in loaded
     assert not [m for m in ("torch", "spikingjelly", "scipy", "sklearn") if f"'{m}'" in loaded]

@@ -213,9 +213,7 @@ def _framework(subject: Subject) -> Any:
     if isinstance(subject.config, PlainPerceptron):
         return PlainFramework()
     registry, refused = Registry.discover(), []
-    for offer in registry.offers:
-        if offer.slot != "framework" or registry.lacks(offer):
-            continue
+    for offer in registry.usable("framework"):
         try:
             framework = offer.kind.config()
             choice = Choice("[learningframework]", offer, framework)

@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 from snn_kernel.errors import DataError
 from snn_kernel.kinds import Context, Shapes, Training
 from snn_kernel.record import write_atomic
-from snn_kernel.results import Activity, Epoch, Measure, Tally, Trained
+from snn_kernel.results import Epoch, Measure, Trained
 from snn_kernel.signals import Samples, Splits
-from snn_network import INPUT, Flatten, Format, Linear, Network, Neuron, Prediction
+from snn_network import (
+    INPUT,
+    Activity,
+    Flatten,
+    Format,
+    Linear,
+    Network,
+    Neuron,
+    Prediction,
+    Tally,
+)
 
 Array = NDArray[np.float32]
 WEIGHTS, INPUTS = Format(8, 6), Format(8, 4)  # grids on which no sum is rounded

@@ -87,6 +87,8 @@ def _items(session: pytest.Session, asked: str) -> Iterator[pytest.Item]:
         raise pytest.UsageError(f"{OPTION}: {'; '.join(faults)}")
     names = {p.name for p in plugins}
     offers = [o for o in registry.offers if o.plugin in names and not registry.lacks(o)]
+    if flaws := [f"{o}: {flaw}" for o in offers if (flaw := registry.obstacle(o))]:
+        raise pytest.UsageError(f"{OPTION}: {'; '.join(flaws)}")
     for offer in offers:
         checks = CHECKS.get(offer.slot, ())
         for check in checks if _makeable(offer) else checks[:1]:

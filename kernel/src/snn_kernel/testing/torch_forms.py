@@ -143,8 +143,8 @@ def _quantised(subject: Subject) -> Any:
         raise SkippedError(
             "no catalogue has its quantised form: install snn-quantization"
         ) from None
-    if hint := registry.lacks(offer):
-        raise SkippedError(hint)
+    if obstacle := registry.obstacle(offer):
+        raise SkippedError(obstacle)
     if not issubclass(offer.kind.config, type(subject.config)):
         raise SkippedError("the kind installed under its name is another one")
     names = [(a.alias, a.name) for a in attrs.fields(type(subject.config)) if a.init]

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from snn_deploy_engine.deployer import ZigEngine
 from snn_kernel import Kind, hookimpl
 
 
 @hookimpl
 def snnk_deployers() -> Iterable[Kind]:
     """The deployer that runs a network on this machine's CPU."""
-    return [Kind("ZigEngine", ZigEngine, needs=("snn_engine",))]
+    return [Kind("ZigEngine", "snn_deploy_engine.deployer:ZigEngine", needs=("snn_engine",))]

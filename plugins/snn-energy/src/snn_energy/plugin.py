@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from snn_energy.counter import OperationCounter
-from snn_energy.metric import EnergyEstimationMetric
 from snn_kernel import Kind, hookimpl
 
 
@@ -11,6 +9,6 @@ from snn_kernel import Kind, hookimpl
 def snnk_postprocessings() -> Iterable[Kind]:
     """The two postprocessings that tell what an inference costs."""
     return [
-        Kind("EnergyEstimationMetric", EnergyEstimationMetric),
-        Kind("OperationCounter", OperationCounter),
+        Kind("EnergyEstimationMetric", "snn_energy.metric:EnergyEstimationMetric"),
+        Kind("OperationCounter", "snn_energy.counter:OperationCounter"),
     ]

@@ -2,14 +2,6 @@
 
 from collections.abc import Iterable
 
-from snn_framework_spikingjelly.framework import (
-    PyTorch,
-    SpikingJelly,
-    SpikingJellyMultiStep,
-    SpikingJellyMultiStepTimeStepsInData,
-    SpikingJellyTimeStepsInData,
-)
-from snn_framework_spikingjelly.natives import SpikingJellyNeurons
 from snn_kernel import Kind, hookimpl
 
 NEEDS = ("torch", "spikingjelly", "safetensors")
@@ -19,17 +11,23 @@ NEEDS = ("torch", "spikingjelly", "safetensors")
 def snnk_frameworks() -> Iterable[Kind]:
     """SpikingJelly, one timestep per call or all at once, from static or from timed samples; and
     PyTorch, without timesteps."""
-    configs = (
-        PyTorch,
-        SpikingJelly,
-        SpikingJellyMultiStep,
-        SpikingJellyTimeStepsInData,
-        SpikingJellyMultiStepTimeStepsInData,
+    names = (
+        "PyTorch",
+        "SpikingJelly",
+        "SpikingJellyMultiStep",
+        "SpikingJellyTimeStepsInData",
+        "SpikingJellyMultiStepTimeStepsInData",
     )
-    return [Kind(config.__name__, config, NEEDS) for config in configs]
+    return [Kind(name, f"snn_framework_spikingjelly.framework:{name}", NEEDS) for name in names]
 
 
 @hookimpl
 def snnk_catalogues() -> Iterable[Kind]:
     """SpikingJelly's neuron classes, for those that no plugin offers by that name."""
-    return [Kind("SpikingJellyNeurons", SpikingJellyNeurons, ("torch", "spikingjelly"))]
+    return [
+        Kind(
+            "SpikingJellyNeurons",
+            "snn_framework_spikingjelly.natives:SpikingJellyNeurons",
+            ("torch", "spikingjelly"),
+        )
+    ]

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 
-from snn_fuse_batchnorm.postprocessing import FuseBatchNorm
 from snn_kernel import Kind, hookimpl
 
 
 @hookimpl
 def snnk_postprocessings() -> Iterable[Kind]:
     """The postprocessing that folds batch normalisation."""
-    return [Kind("FuseBatchNorm", FuseBatchNorm, needs=("torch", "spikingjelly"))]
+    return [
+        Kind(
+            "FuseBatchNorm",
+            "snn_fuse_batchnorm.postprocessing:FuseBatchNorm",
+            needs=("torch", "spikingjelly"),
+        )
+    ]

@@ -3,12 +3,6 @@
 from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
-from snn_models.cnn import CNN
-from snn_models.mlp import MLP
-from snn_models.resnet import ResNet
-from snn_models.scnn import SCNN
-from snn_models.smlp import SMLP
-from snn_models.sresnet import SResNet, SResNetStride
 
 NEEDS = ("torch", "spikingjelly", "snn_framework_spikingjelly")
 
@@ -17,11 +11,11 @@ NEEDS = ("torch", "spikingjelly", "snn_framework_spikingjelly")
 def snnk_models() -> Iterable[Kind]:
     """Spiking networks that SpikingJelly trains, and their formal twins for PyTorch."""
     return [
-        Kind("SCNN", SCNN, NEEDS),
-        Kind("SMLP", SMLP, NEEDS),
-        Kind("SResNet", SResNet, NEEDS),
-        Kind("SResNetStride", SResNetStride, NEEDS),
-        Kind("CNN", CNN, NEEDS),
-        Kind("MLP", MLP, NEEDS),
-        Kind("ResNet", ResNet, NEEDS),
+        Kind("SCNN", "snn_models.scnn:SCNN", NEEDS),
+        Kind("SMLP", "snn_models.smlp:SMLP", NEEDS),
+        Kind("SResNet", "snn_models.sresnet:SResNet", NEEDS),
+        Kind("SResNetStride", "snn_models.sresnet:SResNetStride", NEEDS),
+        Kind("CNN", "snn_models.cnn:CNN", NEEDS),
+        Kind("MLP", "snn_models.mlp:MLP", NEEDS),
+        Kind("ResNet", "snn_models.resnet:ResNet", NEEDS),
     ]

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
-from snn_neurons_atif.adaptive_threshold import ATIF
 
 
 @hookimpl
 def snnk_neurons() -> Iterable[Kind]:
     """The neuron that learns its threshold; `step` needs nothing but numpy."""
-    return [Kind("ATIF", ATIF)]
+    return [Kind("ATIF", "snn_neurons_atif.adaptive_threshold:ATIF")]

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
-from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode
 
 
 @hookimpl
 def snnk_neurons() -> Iterable[Kind]:
     """The integrate-and-fire neuron and its leaky form; `step` needs nothing but numpy."""
-    return [Kind("IFNode", IFNode), Kind("LIFNode", LIFNode)]
+    return [
+        Kind("IFNode", "snn_neurons_lif.integrate_and_fire:IFNode"),
+        Kind("LIFNode", "snn_neurons_lif.integrate_and_fire:LIFNode"),
+    ]

@@ -10,13 +10,13 @@ from attrs import fields, frozen
 
 from snn_kernel import ConfigError, Fault, Kind
 from snn_kernel.registry import Registry
+from snn_quantization.plugin import NEEDS
 from snn_quantization.settings import checked
 
 if TYPE_CHECKING:
     from snn_kernel import Context
 
 PREFIX = "Quantized"
-NEEDS = ("torch", "spikingjelly")
 
 
 @frozen
@@ -49,7 +49,7 @@ class _Quantised(Mapping[str, Kind]):
 
 
 def _plain() -> dict[str, Kind]:
-    kinds = [o.kind for o in Registry.discover().offers if o.slot == "neuron"]
+    kinds = [o.kind for o in Registry.discover().usable("neuron")]
     return {PREFIX + kind.name: kind for kind in kinds if hasattr(kind.config, "lower")}
 
 

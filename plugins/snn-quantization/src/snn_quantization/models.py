@@ -30,7 +30,7 @@ class QuantizedModels:
         """Quantized<Name> for each spiking model <Name>."""
         if slot != "model":
             return {}
-        offers = [o for o in Registry.discover().offers if o.slot == slot]
+        offers = Registry.discover().usable(slot)
         plain = [o.kind for o in offers if "neuron" in fields_dict(o.kind.config)]
         return {
             f"{PREFIX}{kind.name}": Kind(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from snn_kernel import Kind, hookimpl
-from snn_report.page import HTML
 
 
 @hookimpl
 def snnk_reports() -> list[Kind]:
-    return [Kind("HTML", HTML, needs=("jinja2",))]
+    return [Kind("HTML", "snn_report.page:HTML", needs=("jinja2",))]
