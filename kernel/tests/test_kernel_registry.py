@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from snn_kernel import Kind, configure, hookimpl
+from snn_kernel import Kind, __version__, configure, hookimpl
 from snn_kernel.errors import ConfigError
 from snn_kernel.plan import plan
 from snn_kernel.registry import Registry, homes
@@ -65,6 +65,78 @@ def test_a_broken_plugin_hurts_nobody(
     assert plan(read(experiment)).bench.name == "toy"
     with pytest.raises(ConfigError, match="plugin 'snn-bad' is broken"):
         plan(read(experiment, ["bench.plugins=['snn-bad']"]))
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        ("snn-kernel>=9",),
+        ("attrs", "snn-kernel (>=9,<10)"),
+        ("snn-kernel>=9; python_version >= '3'",),
+        ("Snn_Kernel>=9",),
+    ],
+)
+def test_a_plugin_for_a_newer_kernel_is_a_fault_and_not_imported(
+    experiment: Path, install: Any, requires: tuple[str, ...]
+) -> None:
+    install(Entry("snn-new", lambda: pytest.fail("it is imported"), "1.2", requires))
+    (plugin,) = Registry.discover().plugins
+    assert plugin.fault.startswith("it needs snn-kernel")
+    assert f"not {__version__} (pip install 'snn-kernel" in plugin.fault
+    assert Registry.discover().offers == ()
+    install(Entry("snn-new", broken, "1.2", requires), Entry("toy", TOY))
+    assert plan(read(experiment)).bench.name == "toy"
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        ("snn-kernel>=0.1,<0.2",),
+        ("snn-kernel",),
+        ("snn-kernel>=9; extra == 'new'",),
+        ("snn-kernel-tools>=9", "numpy>=99", "old (no sense)"),
+    ],
+)
+def test_a_plugin_for_this_kernel_is_loaded(install: Any, requires: tuple[str, ...]) -> None:
+    install(Entry("toy", TOY, "1.2", requires))
+    (plugin,) = Registry.discover().plugins
+    assert plugin.fault == ""
+
+
+def test_a_requirement_of_the_kernel_that_makes_no_sense_is_a_fault(install: Any) -> None:
+    install(Entry("snn-odd", TOY, "1.2", ("snn-kernel >>> 9",)), Entry("toy", TOY))
+    assert [p.name for p in Registry.discover().plugins if p.fault] == ["snn-odd"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fault"),
+    [
+        ("snn-toy", ""),
+        ("Snn_Toy", ""),
+        ("snn-toy>=1.0", ""),
+        ("snn_toy==1.*", ""),
+        ("snn-toy>=2", "plugin 'snn-toy' has version 1.2, not >=2 (pip install 'snn-toy>=2')"),
+        ("snn-toy<1.2", "plugin 'snn-toy' has version 1.2, not <1.2 (pip install 'snn-toy<1.2')"),
+        ("snn-tot>=1", "plugin 'snn-tot' is not installed (did you mean 'snn-toy'?)"),
+        ("brian>=2", "plugin 'brian' is not installed (known: snn-toy)"),
+        ("snn-toy>=", "plugin 'snn-toy>=' is no requirement (write 'snn-neurons-lif>=0.2')"),
+        ("snn-toy 1.2", "plugin 'snn-toy 1.2' is no requirement (write 'snn-neurons-lif>=0.2')"),
+        ("", "plugin '' is no requirement (write 'snn-neurons-lif>=0.2')"),
+        ("qualia_plugin_snn>=3", ""),
+    ],
+)
+def test_required_plugins_may_have_versions(
+    experiment: Path, install: Any, wanted: str, fault: str
+) -> None:
+    install(Entry("snn-toy", TOY))
+    document = read(experiment)
+    document["bench"]["plugins"] = [wanted]
+    if not fault:
+        assert plan(document).bench.plugins == (wanted,)
+        return
+    with pytest.raises(ConfigError) as caught:
+        plan(document, "x.toml")
+    assert list(map(str, caught.value.faults)) == [f"x.toml: [bench]: {fault}"]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,10 +49,9 @@ class Registry:
         """Every entry point of group snn_kernel, each loaded inside a guard of its own."""
         found = []
         for entry in sorted(metadata.entry_points(group=PROJECT), key=lambda e: (e.value, e.name)):
-            name, version, fault = entry.name, "?", ""
-            if about := entry.dist:
-                name, version, fault = about.name, about.version, _outdated(about.requires or ())
-            found.append((Plugin(name, version, entry.module, fault), entry.load))
+            name, version = getattr(entry.dist, "name", ""), getattr(entry.dist, "version", "")
+            plugin = Plugin(name or entry.name, version or "0+unknown", entry.module)
+            found.append((plugin, partial(_load, entry)))
         return cls(_manager(())).beside(found)
 
     def beside(self, more: Iterable[tuple[Plugin, Callable[[], Any]]]) -> Registry:
@@ -185,17 +185,18 @@ def _offers(module: Any, plugin: Plugin) -> list[Offer]:
     return offers
 
 
-def _outdated(requires: Iterable[str]) -> str:
-    """Why a distribution with these requirements cannot work with this kernel; empty if it can."""
+def _load(entry: metadata.EntryPoint) -> Any:
+    """The module of an entry point; ConfigError if its distribution is for another kernel."""
     from packaging.requirements import Requirement
 
-    for text in (r for r in requires if r.startswith("snn-kernel")):
+    requires = (entry.dist and entry.dist.requires) or ()
+    for text in (r for r in requires if re.match(r"snn[-_.]kernel(?![-_.]*\w)", r, re.I)):
         asked = Requirement(text)
-        wanted = asked.name == "snn-kernel" and (not asked.marker or asked.marker.evaluate())
+        wanted = not asked.marker or asked.marker.evaluate()
         if wanted and not asked.specifier.contains(__version__, prereleases=True):
-            new = f"pip install '{asked.name}{asked.specifier}'"
-            return f"it needs snn-kernel{asked.specifier}, not {__version__} ({new})"
-    return ""
+            new = f"snn-kernel{asked.specifier}"
+            raise ConfigError(f"it needs {new}, not {__version__} (pip install '{new}')")
+    return entry.load()
 
 
 def _reason(error: BaseException) -> str:
