@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,12 +26,14 @@ def test_line_budget() -> None:
 
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    resource = pytest.importorskip("resource", reason="the processor's time is asked of POSIX")
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert snnk("--help").returncode == 0
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.15
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.15  # of the processor, however busy the machine is
     loaded = snnk("--help", python=("-X", "importtime")).stderr
     names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
     assert "snnk.command" in names

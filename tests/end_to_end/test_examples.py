@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+
+from snn_kernel.testing import check_neuron
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SNNK_SHARED", ROOT.parent / "shared"))
@@ -47,6 +50,19 @@ def accuracy(result: Any, source: str) -> float:
 
 def digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_a_neuron_beside_its_experiment(tmp_path: Path) -> None:
+    folder = ROOT / "examples" / "inline_neuron"
+    made = run(tmp_path, str(folder / "digits.toml"))
+    assert accuracy(made, "test") > 0.93
+    (kept,) = tmp_path.glob("digits_inline/*/my_neurons.py")
+    assert kept.read_bytes() == (folder / "my_neurons.py").read_bytes()
+
+
+def test_a_neuron_beside_its_experiment_conforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "inline_neuron"))
+    check_neuron(importlib.import_module("my_neurons").Refractory)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from snnk.command import main
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("third_party_*"))
 NEURON, AFFINE = (ROOT / "examples" / f"third_party_{name}" for name in ("neuron", "affine"))
+INLINE = ROOT / "examples" / "inline_neuron"
 PAGE = (ROOT / "docs" / "first_plugin.md").read_text("utf-8")
 # What an experiment on digits needs beside the kernel and the neuron.
 NEEDED = ("snn-datasets", "snn-framework-spikingjelly", "snn-models")
@@ -54,9 +55,11 @@ def test_the_page_is_the_example(install: Any, capsys: pytest.CaptureFixture[str
     def blocks(language: str) -> list[str]:
         return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
-    assert blocks("toml") == [(NEURON / "pyproject.toml").read_text("utf-8")]
+    project, beside = blocks("toml")
+    assert project == (NEURON / "pyproject.toml").read_text("utf-8")
+    assert beside.splitlines()[1] in (INLINE / "digits.toml").read_text("utf-8").splitlines()
     assert blocks("python")[0] == (NEURON / "tiring_neuron.py").read_text("utf-8")
-    count = sum(len(b.splitlines()) for b in (*blocks("toml"), blocks("python")[0]))
+    count = sum(len(b.splitlines()) for b in (project, blocks("python")[0]))
     assert f"a neuron in {count} lines of two" in PAGE
     links = re.findall(r"\]\(([^)#]+)\)", PAGE)
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -85,15 +85,21 @@ def _explain(error: Exception) -> int:
     return FAILED
 
 
-def _plan(given: argparse.Namespace) -> Any:
+def _plan(given: argparse.Namespace) -> tuple[Any, list[Any]]:
+    """The plan of a file, and the plugins that lie beside it."""
     from snn_kernel.plan import plan
+    from snn_kernel.registry import Registry
+    from snnk import inline
     from snnk.document import read
 
-    return plan(read(given.file, given.overrides), given.file.name)
+    document = read(given.file, given.overrides)
+    files = inline.files(document, given.file.parent)
+    registry = Registry.discover().beside((f.plugin, f.load) for f in files)
+    return plan(document, given.file.name, registry), files
 
 
 def _run(given: argparse.Namespace) -> int:
-    plan = _plan(given)
+    plan, files = _plan(given)
     launch: Any = map
     if given.launcher != "local":
         from snn_kernel.config import configure
@@ -111,6 +117,8 @@ def _run(given: argparse.Namespace) -> int:
         folder = RunFolder.open(plan, given.out, watch.warn, left)
         if given.resume and folder.path not in left:
             watch.warn(f"nothing to resume: no interrupted run of this file is in {given.out}")
+        for file in files:
+            file.keep(folder.path)
         plan.registry.manager.register(watch)
         try:
             with ledger.entry(given.out, plan.bench.name, folder.path) as complete:
@@ -129,7 +137,8 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    for choice in _plan(given).choices():
+    plan, _ = _plan(given)
+    for choice in plan.choices():
         print(f"{choice.place:28} {choice.offer}")
     print(f"{given.file}: nothing wrong with it")
     return 0
