@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,34 +17,8 @@ from snn_kernel.testing.conformance import CHECKS
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
 
-IF = {"kind": "IFNode", "params": {"v_reset": False}}
-SHARED = {"timesteps": 4, "neuron": IF}
-CONVOLUTIONS = {"filters": [4, 4], "kernel_sizes": [3, 3], "paddings": [1, 1]}
-BLOCKS = {"filters": [4, 4], "kernel_sizes": [3, 3], "paddings": [1, 1], "strides": [1, 1]}
-CNN = {**CONVOLUTIONS, "pool_sizes": [0, 2]}
-RESNET = {**BLOCKS, "num_blocks": [1]}
-# What kinds take that have required parameters, or whose defaults leave their forms free to differ.
-PARAMS: dict[str, dict[str, Any]] = {
-    "ATIF": {"vth_init_l": 1.0},  # no room to draw a threshold from
-    "Group2TimeStepsBySample": {"timesteps": 2},
-    "Split2TimeSteps": {"chunks": 2},
-    "IntegrateEventsByFixedDuration": {"duration": 5000},
-    "IntegrateEventsByFixedFramesNumber": {"frames_num": 4, "split_by": "time"},
-    "SMLP": {**SHARED, "units": [16]},
-    "SCNN": {**SHARED, **CNN},
-    "SResNet": {**SHARED, **RESNET},
-    "SResNetStride": {**SHARED, **RESNET},
-    "MLP": {"units": [16]},
-    "CNN": CNN,
-    "ResNet": RESNET,
-    "QuantizationAwareTraining": {
-        "epochs": 1,
-        "batch_size": 8,
-        "model": {"params": {"quant_params": {"bits": 8}}},
-    },
-    "EnergyEstimationMetric": {"mem_width": 32, "fifo_size": 64},
-}
-FILES = {
+ROOT = Path(__file__).parents[2]
+FILES = {  # data sets of files that whoever runs this may not have
     "MNIST",
     "FashionMNIST",
     "CIFAR10",
@@ -51,33 +29,24 @@ FILES = {
     "SHD",
     "SSC",
 }
-FORMAL = {"MLP", "CNN", "ResNet"}
 OFFERS = [o for o in Registry.discover().offers if o.slot in CHECKS and o.kind.name not in FILES]
 
 
-def framework(name: str = "SpikingJelly") -> Any:
-    return configure("framework", name, {"enable_confusion_matrix": False})
-
-
-def model(step_mode: str, **more: Any) -> Any:
-    neuron = {"kind": "IFNode", "params": {"v_reset": False, "step_mode": step_mode}}
-    return configure("model", "SCNN", {**SHARED, **CNN, **more, "neuron": neuron})
-
-
 @pytest.mark.parametrize("offer", OFFERS, ids=lambda o: f"{o.slot}-{o.kind.name}")
-def test_ours_conform(offer: Any) -> None:
+def test_ours_conform_with_their_own_examples(offer: Any) -> None:
     torch.set_num_threads(1)
-    name, given = offer.kind.name, {}
-    if offer.slot == "model":
-        given = {"framework": framework("PyTorch" if name in FORMAL else "SpikingJelly")}
-    elif offer.slot == "framework":
-        multi = "m" if "MultiStep" in name else "s"
-        formal = configure("model", "CNN", CNN)
-        given = {"model": formal if name == "PyTorch" else model(multi)}
-    elif name in ("FuseBatchNorm", "QuantizationAwareTraining"):
-        given = {"framework": framework(), "model": model("s", batch_norm=True)}
-    check = getattr(testing, f"check_{offer.slot}")
-    check(offer.kind, PARAMS.get(name), **given)
+    getattr(testing, f"check_{offer.slot}")(offer.kind)
+
+
+@pytest.mark.slow
+def test_the_command_finds_nothing_wrong_with_ours(tmp_path: Path) -> None:
+    """pytest --snnk-conformance, as a stranger would run it on all that is installed."""
+    command = [sys.executable, "-m", "pytest", "-q", "--snnk-conformance", "-rs"]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout
+    reasons = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.M)
+    assert [r for r in reasons if "it could not load: " not in r] == []
 
 
 @pytest.mark.parametrize("name", ["IFNode", "LIFNode"])

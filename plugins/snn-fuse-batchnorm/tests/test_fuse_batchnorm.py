@@ -128,6 +128,14 @@ def test_attributes_and_tied_weights_are_kept():
     assert not found.training
 
 
+def test_a_model_that_is_no_torch_module_is_refused():
+    from snn_kernel.testing.plain import PlainModel
+
+    weights = np.zeros((2, 2), np.float32)
+    with pytest.raises(RunError, match=r"this framework's model is a PlainModel \(leave the post"):
+        applied(PlainModel((2,), 1, weights, weights))
+
+
 def test_what_cannot_be_traced_is_refused():
     class Deciding(nn.Module):
         def forward(self, x):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from attrs import field, frozen, validators
 
@@ -60,6 +61,8 @@ class EnergyEstimationMetric:
         false.
     compat: "qualia-2.6" gives the figures of that system, its errors included, default: not given.
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"mem_width": 32, "fifo_size": 64}
 
     mem_width: int = field(validator=validators.ge(1))
     fifo_size: int = field(default=0, validator=validators.ge(0))

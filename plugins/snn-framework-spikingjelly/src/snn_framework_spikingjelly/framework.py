@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
@@ -61,6 +61,15 @@ class Checkpoint:
     mode: Literal["min", "max"] = field(default="max", validator=in_(("min", "max")))
 
 
+_CONVOLUTIONS = {"filters": [4, 4], "kernel_sizes": [3, 3], "paddings": 1, "pool_sizes": [0, 2]}
+
+
+def _spiking(step_mode: str) -> Mapping[str, Any]:
+    """A small model for the conformance kit, to train neurons of this step mode with."""
+    neuron = {"kind": "IFNode", "params": {"v_reset": False, "step_mode": step_mode}}
+    return {"model": {"kind": "SCNN", "params": {**_CONVOLUTIONS, "neuron": neuron}}}
+
+
 @frozen
 class SpikingJelly:
     """Trains with SpikingJelly, one timestep per call; the input is shown at every timestep.
@@ -86,6 +95,8 @@ class SpikingJelly:
     spiking: ClassVar[bool] = True  # whether its models are spiking ones
     multi_step: ClassVar[bool] = False
     timed: ClassVar[bool] = False  # whether timesteps are in the data
+    example: ClassVar[Mapping[str, Any]] = {"enable_confusion_matrix": False}
+    example_beside: ClassVar[Mapping[str, Any]] = _spiking("s")
 
     use_best_epoch: bool = False
     enable_progress_bar: bool = True
@@ -159,6 +170,7 @@ class SpikingJellyMultiStep(SpikingJelly):
     )
 
     multi_step: ClassVar[bool] = True
+    example_beside: ClassVar[Mapping[str, Any]] = _spiking("m")
 
 
 _STATIC = "the input is shown at every timestep"
@@ -193,3 +205,6 @@ class PyTorch(SpikingJelly):
     use_best_epoch{_OPTIONS.replace(", neurons in 32", "")}"""
 
     spiking: ClassVar[bool] = False
+    example_beside: ClassVar[Mapping[str, Any]] = {
+        "model": {"kind": "CNN", "params": _CONVOLUTIONS},
+    }

@@ -37,7 +37,13 @@ class Fusion:
 
 def fused(model: Any) -> Fusion:
     """A copy of `model` that in evaluation computes the same, with nn.Identity in place of the
-    normalisations that could be folded; RunError where its forward cannot be traced."""
+    normalisations that could be folded; RunError where it is no torch module, or its forward cannot
+    be traced."""
+    if not isinstance(model, nn.Module):
+        raise RunError(
+            f"FuseBatchNorm changes torch modules; this framework's model is a "
+            f"{type(model).__name__} (leave the postprocessing out)"
+        )
     made = copy.deepcopy(model)
     pairs = dict(_pairs(made))
     for norm, layer in pairs.items():

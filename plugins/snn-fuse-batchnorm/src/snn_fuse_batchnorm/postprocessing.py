@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -21,6 +21,21 @@ class FuseBatchNorm:
     evaluate: also count the test samples for which the fused model decides for another class, which
         rounding alone can cause (default true).
     """
+
+    example_beside: ClassVar[Mapping[str, Any]] = {
+        "framework": {"kind": "SpikingJelly", "params": {"enable_confusion_matrix": False}},
+        "model": {
+            "kind": "SCNN",
+            "params": {
+                "filters": [4, 4],
+                "kernel_sizes": [3, 3],
+                "paddings": 1,
+                "pool_sizes": [0, 2],
+                "batch_norm": True,
+                "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+            },
+        },
+    }
 
     evaluate: bool = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import in_, optional
@@ -93,6 +93,13 @@ class CNN(Convolutional):
     input_shape: of one sample, channels last (default: that of the data).
     output_shape: [classes] (default: those of the data).
     """
+
+    example: ClassVar[dict[str, Any]] = {
+        "filters": [4, 4],
+        "kernel_sizes": [3, 3],
+        "paddings": [1, 1],
+        "pool_sizes": [0, 2],
+    }
 
     def build(self, shapes: Shapes, session: Any) -> ConvolutionalNetwork:
         """The network as a torch module, with random weights; ConfigError where it does not fit

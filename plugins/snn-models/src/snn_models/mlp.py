@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import optional
@@ -49,6 +49,8 @@ class MLP(Layered):
     input_shape: of one sample, channels last (default: that of the data).
     output_shape: [classes] (default: those of the data).
     """
+
+    example: ClassVar[dict[str, Any]] = {"units": [16]}
 
     def build(self, shapes: Shapes, session: Any) -> Perceptron:
         """The network as a torch module, with random weights; ConfigError where the data has

@@ -130,6 +130,14 @@ class ResNet(PooledResidual):
         channels stay (default true).
     """
 
+    example: ClassVar[dict[str, Any]] = {
+        "filters": [4, 4],
+        "kernel_sizes": [3, 3],
+        "paddings": [1, 1],
+        "strides": [1, 1],
+        "num_blocks": [1],
+    }
+
     shortcut_pool = "spool"
 
     def build(self, shapes: Shapes, session: Any) -> ResidualNetwork:

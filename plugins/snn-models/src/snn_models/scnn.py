@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
-from snn_models.cnn import Convolutional
+from snn_models.cnn import CNN, Convolutional
 
 if TYPE_CHECKING:
     from snn_models.convolutional import ConvolutionalSNN
@@ -44,6 +45,10 @@ class SCNN(Convolutional):
     input_shape: of one sample at one timestep, channels last (default: that of the data).
     output_shape: [classes] (default: those of the data).
     """
+
+    example: ClassVar[Mapping[str, Any]] = CNN.example | {
+        "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+    }
 
     neuron: Any = chosen("neuron")
     timesteps: int = field(default=4, validator=ge(1))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
-from snn_models.mlp import Layered
+from snn_models.mlp import MLP, Layered
 
 if TYPE_CHECKING:
     from snn_models.perceptron import SpikingPerceptron
@@ -29,6 +30,11 @@ class SMLP(Layered):
     input_shape: of one sample at one timestep, channels last (default: that of the data).
     output_shape: [classes] (default: those of the data).
     """
+
+    example: ClassVar[Mapping[str, Any]] = MLP.example | {
+        "timesteps": 4,
+        "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+    }
 
     timesteps: int = field(validator=ge(1))
     neuron: Any = chosen("neuron")

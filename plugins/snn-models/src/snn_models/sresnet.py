@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from attrs.validators import ge
 
 from snn_kernel import Shapes, chosen
 from snn_models import checks
-from snn_models.resnet import PooledResidual, Residual, Stage
+from snn_models.resnet import PooledResidual, Residual, ResNet, Stage
 
 if TYPE_CHECKING:
     from snn_models.residual import ResidualSNN
@@ -44,6 +44,11 @@ class SResNet(PooledResidual):
     force_projection_with_stride: project the shortcut wherever the stride is not 1, even if the
         channels stay (default true).
     """
+
+    example: ClassVar[Mapping[str, Any]] = ResNet.example | {
+        "timesteps": 4,
+        "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+    }
 
     neuron: Any = chosen("neuron")
     timesteps: int = field(default=2, validator=ge(1))
@@ -89,6 +94,11 @@ class SResNetStride(Residual):
     force_projection_with_pooling: project the shortcut wherever there is a pool, even if the
         channels stay (default true).
     """
+
+    example: ClassVar[Mapping[str, Any]] = ResNet.example | {
+        "timesteps": 4,
+        "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+    }
 
     neuron: Any = chosen("neuron")
     timesteps: int = field(default=2, validator=ge(1))

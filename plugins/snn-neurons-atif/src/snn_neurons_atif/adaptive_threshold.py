@@ -8,8 +8,8 @@ Spiking Neural Networks", Frontiers in Neuroscience 17 (2023).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from attrs import field, frozen
 from attrs.validators import in_
@@ -54,6 +54,9 @@ class ATIF:
     backend: "torch", "cupy", "triton", "cuda" or "inductor"; a request: every one of them runs as
         "torch", after one warning (default "torch").
     """
+
+    # No room to draw a threshold from: one module is like another.
+    example: ClassVar[Mapping[str, Any]] = {"vth_init_l": 1.0}
 
     v_threshold: float = field(default=1.0, validator=_positive)
     vth_init_l: float = field(default=0.8, validator=_positive)

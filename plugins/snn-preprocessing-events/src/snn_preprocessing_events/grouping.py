@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from attrs import field, frozen, validators
@@ -23,6 +24,8 @@ class Group2TimeStepsBySample:
 
     timesteps: frames in a sample, at least 1; what the model's `timesteps` must be
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"timesteps": 2}
 
     timesteps: int = field(validator=validators.ge(1))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from attrs import field, frozen, validators
@@ -33,6 +33,8 @@ class IntegrateEventsByFixedDuration:
 
     duration: length of a window in the unit of the time stamps, µs; 1 to 2^32 - 1
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"duration": 5000}
 
     duration: int = field(validator=[validators.ge(1), validators.lt(1 << 32)])
 
@@ -70,6 +72,8 @@ class IntegrateEventsByFixedFramesNumber:
         the time stamps, and the last until the end; where there are no events it is zeros
     frames_num: frames for each sample, at least 1; a sample with fewer events is an error
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"split_by": "time", "frames_num": 4}
 
     split_by: Unit
     frames_num: int = field(validator=validators.ge(1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from attrs import field, frozen, validators
 
@@ -19,6 +20,8 @@ class Split2TimeSteps:
 
     chunks: timesteps in a sample, at least 1; what the model's `timesteps` must be
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"chunks": 2}
 
     chunks: int = field(validator=validators.ge(1))
 

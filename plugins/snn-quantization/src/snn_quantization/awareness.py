@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import asdict, evolve, field, frozen
 from attrs.validators import ge
@@ -54,6 +54,25 @@ class QuantizationAwareTraining:
     optimizer: {kind, params, scheduler} as in [[model]] (default: the model's own).
     evaluate_before: also tell how the model was as it came (default true).
     """
+
+    example: ClassVar[Mapping[str, Any]] = {
+        "batch_size": 8,
+        "model": {"params": {"quant_params": {"bits": 8}}},
+    }
+    example_beside: ClassVar[Mapping[str, Any]] = {
+        "framework": {"kind": "SpikingJelly", "params": {"enable_confusion_matrix": False}},
+        "model": {
+            "kind": "SCNN",
+            "params": {
+                "filters": [4, 4],
+                "kernel_sizes": [3, 3],
+                "paddings": 1,
+                "pool_sizes": [0, 2],
+                "batch_norm": True,
+                "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
+            },
+        },
+    }
 
     model: Changed
     epochs: int = field(default=1, validator=ge(0))
