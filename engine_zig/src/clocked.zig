@@ -4,6 +4,7 @@
 //! This file and what it calls are compiled once per level of processor, see build.zig.
 
 const std = @import("std");
+const counters = @import("counters.zig");
 const pointwise = @import("pointwise.zig");
 const simd = @import("simd.zig");
 const Layer = @import("network.zig").Layer;
@@ -22,6 +23,8 @@ pub const Job = struct {
     /// Per layer, empty but for neurons of a request that asks for spikes: per sample and timestep
     /// bits in document order, the first one highest.
     spikes: []const []u8,
+    /// Per layer, empty unless the request asks for them.
+    counters: []const counters.Columns,
 };
 
 pub const Sample = fn (*const Network, *Scratch, *const Job, u64) callconv(.c) void;
@@ -52,6 +55,7 @@ fn show(
         } else simd.fill(i32, scratch.potential(i32, l), layer.op.Neuron.whole.start());
     }
     const total = scratch.total(E);
+    @memset(scratch.counted, .{});
     for (0..network.timesteps) |t| {
         const first = t == 0;
         if (first or network.mode == .sequence) input(E, network, scratch, job, index, t);
@@ -63,6 +67,7 @@ fn show(
                 if (layer.op == .Neuron) {
                     fire(E, layer, scratch, l, job.spikes[l], index * network.timesteps + t);
                 } else run(E, network, scratch, layer);
+                counters.note(E, network, scratch, job.counters, l);
             }
             if (layer.synaptic())
                 scratch.tallies[l].inputs += scratch.tensors[layer.sources[0]].count;
@@ -74,6 +79,7 @@ fn show(
             for (total, last) |*sum, value| sum.* = value;
         } else for (total, last) |*sum, value| sum.* += value;
     }
+    counters.tell(network, scratch, job.counters, index);
     output(E, network, scratch, job, index);
 }
 
@@ -193,6 +199,7 @@ fn fire(
         inline else => |*population| population.run(E, x, scratch.potential(i32, l), target),
     };
     scratch.tallies[l].spikes += spikes;
+    scratch.counted[l].events += spikes;
     if (bits.len == 0) return;
     const width = packedBytes(layer.out.elements());
     const into = bits[row * width ..][0..width];

@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const clocked = @import("clocked.zig");
+const counters = @import("counters.zig");
 const cpu = @import("cpu.zig");
 const crew = @import("crew.zig");
 const fixed = @import("fixed.zig");
@@ -163,6 +164,8 @@ pub const Engine = struct {
         const threads = try record.integer("threads", 1, limits.threads);
         const wanted = (try record.take("spikes")).boolean() orelse
             return record.refuse(.invalid, "spikes", "is not a boolean");
+        const counting = if (record.optional("counters")) |value| value.boolean() orelse
+            return record.refuse(.invalid, "counters", "is not a boolean") else false;
         const frames = (try record.take("frames")).blob() orelse
             return record.refuse(.invalid, "frames", "is not binary");
         try record.finish();
@@ -179,16 +182,26 @@ pub const Engine = struct {
         if (network.format) |format| try self.within(format, frames);
         const bits = try self.gpa.alloc([]u8, network.layers.len);
         defer self.gpa.free(bits);
+        const counted_layers = if (counting) network.layers.len else 0;
+        const columns = try self.gpa.alloc(counters.Columns, counted_layers);
+        defer self.gpa.free(columns);
         const members = try loaded.crew.hire(network, @min(threads, samples));
-        var writer = try self.allocate(replyBytes(network, samples, wanted));
-        writer.map(if (wanted) 4 else 3);
+        const extra = if (counting) counters.replyBytes(network, samples) else 0;
+        var writer = try self.allocate(replyBytes(network, samples, wanted) +| extra);
+        writer.map(3 + @as(usize, @intFromBool(wanted)) + @intFromBool(counting));
         writer.text("ok");
         writer.boolean(true);
         writer.text("logits");
         const logits = writer.blob(@intCast(samples * 4 * network.readout().out.elements()));
         @memset(bits, &.{});
         if (wanted) spikes(&writer, network, samples, bits);
-        const job: clocked.Job = .{ .frames = frames, .logits = logits, .spikes = bits };
+        if (counting) counters.place(&writer, network, samples, columns);
+        const job: clocked.Job = .{
+            .frames = frames,
+            .logits = logits,
+            .spikes = bits,
+            .counters = columns,
+        };
         crew.work(members, loaded.sample, network, &job, samples);
         counts(&writer, network, members);
         return self.reply[0..writer.at];

@@ -2,6 +2,7 @@
 //! everything about their sizes that can be known before the first sample.
 
 const std = @import("std");
+const counters = @import("counters.zig");
 const fixed = @import("fixed.zig");
 const graph = @import("graph.zig");
 const limits = @import("limits.zig");
@@ -41,6 +42,9 @@ pub const Layer = struct {
     /// If quantised, what is done to its inputs before, and to what it forms of them after.
     puts: []Put = &.{},
     finish: Finish = .none,
+    /// What it puts out, and what is known of its counts.
+    traffic: counters.Traffic = .numbers,
+    counter: counters.Counter = .{},
 
     pub const Op = union(Type) {
         Conv: Conv,
@@ -210,6 +214,7 @@ pub const Network = struct {
         };
         for (self.layers, records) |*layer, *record| try self.place(layer, record, &slots, arena);
         self.slots = slots.items;
+        try counters.settle(self, arena);
         try self.measure(failure);
         if (self.format != null) try self.widen(failure);
     }
@@ -245,7 +250,8 @@ pub const Network = struct {
         );
         layer.in = self.shapeOf(layer.sources[0]);
         layer.constant = self.mode == .static and kind != .Neuron;
-        for (layer.sources) |*source| {
+        var traffic: counters.Traffic = .numbers;
+        for (layer.sources, 0..) |*source, i| {
             const shape = self.shapeOf(source.*);
             if (!shape.eql(layer.in)) return record.failure.refuse(
                 .invalid,
@@ -255,10 +261,12 @@ pub const Network = struct {
             if (source.* > 0) {
                 const before = &self.layers[source.* - 1];
                 layer.constant = layer.constant and before.constant;
+                traffic = if (i == 0) before.traffic else traffic.plus(before.traffic);
                 source.* = before.target;
             }
         }
         layer.puts, layer.finish, layer.grid = .{ &.{}, .none, null };
+        var fraction: i32 = 0;
         var range: fixed.Range = .{ .peak = 0, .fraction = 0 };
         if (self.format == null) {
             try operation(layer, kind, record, &.{}, arena);
@@ -267,7 +275,10 @@ pub const Network = struct {
             const ranges = try quantised.admit(layer, kind, record, slots, arena);
             try operation(layer, kind, record, ranges, arena);
             range = try quantised.quantise(layer, record, ranges, arena);
+            fraction = ranges[0].fraction;
         }
+        layer.traffic = traffic.after(layer, range);
+        layer.counter = try .read(record, layer, traffic, fraction, arena);
         try record.finish();
         if (layer.alias()) {
             layer.target = layer.sources[0];

@@ -67,6 +67,7 @@ export fn snn_close(handle: ?*Handle) callconv(.c) void {
 }
 
 test {
+    _ = @import("counters.zig");
     _ = @import("failure.zig");
     _ = @import("fixed.zig");
     _ = @import("grid.zig");

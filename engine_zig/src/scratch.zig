@@ -1,6 +1,7 @@
 //! What one thread needs to run samples of one network, allocated once.
 
 const std = @import("std");
+const Count = @import("counters.zig").Count;
 const Network = @import("network.zig").Network;
 
 /// Numbers of the network's type E, which whoever looks at them knows.
@@ -45,6 +46,8 @@ pub const Scratch = struct {
     logits: Room,
     /// Of the request at hand; whoever starts it sets them to zero.
     tallies: []Tally,
+    /// Per layer, of the sample at hand, if it is counted.
+    counted: []Count,
 
     /// Everything lives in `arena`, also after an error.
     pub fn create(arena: std.mem.Allocator, network: *const Network) !Scratch {
@@ -55,6 +58,7 @@ pub const Scratch = struct {
             .sums = try take(arena, network.sums),
             .logits = try take(arena, 8 * @as(u64, network.readout().out.elements())),
             .tallies = try arena.alloc(Tally, network.layers.len),
+            .counted = try arena.alloc(Count, network.layers.len),
         };
         const size = network.number.size();
         for (self.tensors, network.slots) |*tensor, slot| {
