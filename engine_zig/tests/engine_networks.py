@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -103,13 +104,12 @@ def stateless(layer: Layer, x: list[Any]) -> Any:
     raise TypeError(layer)
 
 
-def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
-    """Logits [K] and spikes {layer: bool [T, neurons]} of one sample, in float32."""
+def timesteps(network: Network, sample: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """At each timestep, what the layers put out for one sample, in float32, and who fired."""
     potentials = {n.name: np.full(network.shapes[n.name], n.start, F) for n in network.only(Neuron)}
-    spikes: dict[str, list[Any]] = {name: [] for name in potentials}
-    total = None
     for t in range(network.timesteps):
         values = {INPUT: sample[t] if network.mode == "sequence" else sample}
+        spikes = {}
         for layer in network.layers:
             x = [values[name] for name in network.inputs(layer.name)]
             if isinstance(layer, Neuron):
@@ -117,7 +117,7 @@ def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
                 fired = u >= F(layer.threshold)
                 after = u - F(layer.threshold) if layer.reset == "subtract" else F(layer.value)
                 potentials[layer.name] = np.where(fired, after, u)
-                spikes[layer.name].append(fired.reshape(-1))
+                spikes[layer.name] = fired.reshape(-1)
                 y = np.where(fired, F(layer.payload), F(0))
             else:
                 y = stateless(layer, x)
@@ -125,6 +125,17 @@ def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
                 y = layer.format.apply(y)
             assert y.dtype == F, layer
             values[layer.name] = y
+        yield values, spikes
+
+
+def reference(network: Network, sample: Any) -> tuple[Any, dict[str, Any]]:
+    """Logits [K] and spikes {layer: bool [T, neurons]} of one sample, in float32."""
+    spikes: dict[str, list[Any]] = {n.name: [] for n in network.only(Neuron)}
+    total = None
+    for values, fired in timesteps(network, sample):
+        for name, found in fired.items():
+            spikes[name].append(found)
+        y = values[network.layers[-1].name]
         total = y.reshape(-1) if total is None else total + y.reshape(-1)
     return total / F(network.timesteps), {n: np.array(s) for n, s in spikes.items()}
 

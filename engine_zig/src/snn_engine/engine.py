@@ -15,13 +15,19 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
-from snn_kernel.network import Network, Neuron
+from snn_kernel.network import Conv, Linear, Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
 # is told and an interrupt is heard within seconds.
 CALL_BYTES = 1 << 26
 CALL_WORK = 1 << 36
 CALL_SAMPLES = 1 << 12
+
+# What is counted of every layer that weighs or fires; docs/engine_abi.md says what each one means.
+COUNTERS = (
+    *("events_in", "events_out", "synaptic_operations", "potential_reads", "potential_writes"),
+    *("weight_reads", "bias_reads", "comparisons", "leaks", "resets"),
+)
 
 Progress = Callable[[int, int], None]
 
@@ -33,12 +39,15 @@ class Run:
 
     counts, over all samples and timesteps: {"inputs": non-zero inputs} of each Conv and Linear,
     {"spikes": spikes} of each Neuron.
+    counters, if asked for: what an event-driven machine would do in each Conv, Linear and Neuron, by
+    the names COUNTERS, uint64 [N].
     """
 
     logits: NDArray[np.float32] = field(eq=attrs.cmp_using(eq=np.array_equal))
     spikes: Mapping[str, NDArray[np.uint8]] = field(eq=False)
     neurons: Mapping[str, int]
     counts: Mapping[str, Mapping[str, int]]
+    counters: Mapping[str, Mapping[str, NDArray[np.uint64]]] = field(factory=dict, eq=False)
 
 
 class Engine:
@@ -82,12 +91,19 @@ class Engine:
         shapes = self.network.shapes
         return {n.name: math.prod(shapes[n.name]) for n in self.network.only(Neuron)}
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The layers that counters are of."""
+        kinds = (Conv, Linear, Neuron)
+        return tuple(layer.name for layer in self.network.layers if isinstance(layer, kinds))
+
     def run(
         self,
         frames: NDArray[np.float32],
         spikes: bool = False,
         threads: int | None = None,
         progress: Progress | None = None,
+        counters: bool = False,
     ) -> Run:
         """Run samples [N, C, …] (static) or [N, T, C, …] (sequence) on `threads` (None: one).
 
@@ -98,15 +114,17 @@ class Engine:
         self._fit(frames)
         total = len(frames)
         packed = {name: -(-n // 8) for name, n in self.neurons.items()} if spikes else {}
+        counted = self.counted if counters else ()
         steps = self.network.timesteps
         run = Run(
             np.empty((total, self._outputs), np.float32),
             {name: np.empty((total, steps, n), np.uint8) for name, n in packed.items()},
             self.neurons,
             {},
+            {name: {what: np.empty(total, np.uint64) for what in COUNTERS} for name in counted},
         )
         counts: dict[str, dict[str, int]] = {}
-        size = self._samples(frames, packed)
+        size = self._samples(frames, packed, len(counted))
         for start in range(0, total, size):
             stop = min(start + size, total)
             self._part(self._shown(frames[start:stop]), threads or 1, run, start, counts)
@@ -148,10 +166,11 @@ class Engine:
             raise EngineError("frames hold a NaN, for which no integer stands")
         return grid.quantise(frames).astype(np.int32)
 
-    def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int]) -> int:
-        """How many samples one call takes."""
+    def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int], counted: int) -> int:
+        """How many samples one call takes, `counted` layers being counted."""
         request = frames.nbytes // max(1, len(frames))
         reply = 4 * self._outputs + self.network.timesteps * sum(packed.values())
+        reply += 8 * len(COUNTERS) * counted
         return max(1, min(CALL_SAMPLES, CALL_BYTES // max(request, reply), CALL_WORK // self._work))
 
     def _part(
@@ -162,9 +181,8 @@ class Engine:
         start: int,
         counts: dict[str, dict[str, int]],
     ) -> None:
-        head = msgpack.packb(
-            {"op": "run", "samples": len(frames), "spikes": bool(run.spikes), "threads": threads}
-        )
+        asked = {"spikes": bool(run.spikes), "counters": bool(run.counters)}
+        head = msgpack.packb({"op": "run", "samples": len(frames), "threads": threads, **asked})
         # The map takes one more key, whose value follows without being encoded anew.
         head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
         data = np.ascontiguousarray(frames, frames.dtype.newbyteorder("<"))
@@ -180,6 +198,9 @@ class Engine:
             for name, bits in run.spikes.items():
                 part = np.frombuffer(reply["spikes"][name], np.uint8)
                 bits[start:stop] = part.reshape(bits[start:stop].shape)
+            for name, columns in run.counters.items():
+                for what, column in columns.items():
+                    column[start:stop] = np.frombuffer(reply["counters"][name][what], "<u8")
         for name, count in reply["counts"].items():
             into = counts.setdefault(name, {})
             for key, n in count.items():
