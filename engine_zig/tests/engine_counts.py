@@ -76,8 +76,7 @@ def taken(network: Network, name: str) -> bool:
     """Whether a Neuron takes up the sums of `name` before another layer weighs them."""
     after = [lay for lay in network.layers if name in network.inputs(lay.name)]
     return any(
-        isinstance(lay, Neuron)
-        or (not isinstance(lay, Conv | Linear) and taken(network, lay.name))
+        isinstance(lay, Neuron) or (not isinstance(lay, Conv | Linear) and taken(network, lay.name))
         for lay in after
     )
 

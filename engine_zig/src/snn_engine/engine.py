@@ -39,8 +39,8 @@ class Run:
 
     counts, over all samples and timesteps: {"inputs": non-zero inputs} of each Conv and Linear,
     {"spikes": spikes} of each Neuron.
-    counters, if asked for: what an event-driven machine would do in each Conv, Linear and Neuron, by
-    the names COUNTERS, uint64 [N].
+    counters, if asked for: what an event-driven machine would do in each Conv, Linear and Neuron,
+    by the names COUNTERS, uint64 [N].
     """
 
     logits: NDArray[np.float32] = field(eq=attrs.cmp_using(eq=np.array_equal))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,18 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import field, frozen
 from attrs.validators import in_, instance_of, optional
 
+from snn_deploy_engine.running import TARGET, obstacles, runnable, threads, within
+
 if TYPE_CHECKING:
     from snn_engine import Run
     from snn_kernel import Context, Deployed, Measure, Processed, Samples, Table
     from snn_kernel.network import Network
-
-TARGET = "ZigEngine"
-THREADS_MAX = 256  # the engine's own limit
-
-
-def _threads(_: Any, __: Any, value: int | None) -> None:
-    if value is not None and not 1 <= value <= THREADS_MAX:
-        raise ValueError(f"threads is {value}; 1 to {THREADS_MAX}, or left out for all cores")
 
 
 @frozen
@@ -34,21 +27,11 @@ class ZigEngine:
     """
 
     execution: Literal["clocked"] = field(default="clocked", validator=in_(("clocked",)))
-    threads: int | None = field(default=None, validator=[optional(instance_of(int)), _threads])
+    threads: int | None = field(default=None, validator=[optional(instance_of(int)), within])
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
-        """The engine runs neurons in their lowered form, and quantised networks in fixed point:
-        every model's neuron and settings must have one."""
-        for model in plan.models:
-            neuron = getattr(model.choice.config, "neuron", None)
-            if neuron is not None and not hasattr(neuron, "lower"):
-                yield (
-                    f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
-                    f"form, so {TARGET} cannot run it (give it lower(), or remove [deploy])"
-                )
-        for item in (*plan.models, *getattr(plan, "postprocessings", ())):
-            if why := getattr(item.choice.config, "obstacle", ""):
-                yield f"{item.choice.place}: {TARGET} cannot run networks quantised so: {why}"
+        """Every model must be one that the engine can run."""
+        return obstacles(plan, "remove [deploy]")
 
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
         """Write `<name>.network` into the context's folder, run all samples, measure.
@@ -57,12 +40,9 @@ class ZigEngine:
         the samples do not fit it.
         """
         from snn_engine import Engine
-        from snn_kernel import Deployed, Prediction, RunError, write_atomic
+        from snn_kernel import Deployed, Prediction, write_atomic
 
-        network = processed.network
-        if network is None:
-            raise RunError(f"'{processed.name}' cannot run in {TARGET}: {processed.obstacle}")
-        _fit(network, samples)
+        network = runnable(processed, samples)
         document = network.pack()
         path = write_atomic(context.folder / f"{processed.name}.network", document)
         with Engine.load(network) as engine:
@@ -70,7 +50,7 @@ class ZigEngine:
             run = engine.run(
                 samples.channels_first(),
                 spikes=True,
-                threads=self.threads or min(_cores(), THREADS_MAX),
+                threads=threads(self.threads),
                 progress=lambda done, total: context.progress("deploy", done, total, {}),
             )
             seconds = time.perf_counter() - start
@@ -82,29 +62,6 @@ class ZigEngine:
             measures=_measures(prediction.accuracy(samples.y), run, len(samples), seconds),
             tables=(_formats(network),) if network.quantised else (),
         )
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _fit(network: Network, samples: Samples) -> None:
-    """DataError unless the samples have the shape, and the timesteps, that the network takes."""
-    from snn_kernel import DataError
-
-    timed = (network.timesteps,) if network.mode == "sequence" else ()
-    shape = network.input_shape
-    expected = (*timed, *shape[1:], shape[0])
-    if samples.x.shape[1:] != expected:
-        axes = samples.layout[1:]
-        raise DataError(
-            f"test samples are {samples.x.shape[1:]} ({axes}), the network takes {expected}"
-        )
-    if not len(samples):
-        raise DataError("there are no test samples to run")
 
 
 def _measures(accuracy: float, run: Run, samples: int, seconds: float) -> tuple[Measure, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from snn_energy.elementary import Compat
+from snn_energy.elementary import Compat, Source
+from snn_energy.planned import uncountable, uncounted
 
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
@@ -19,10 +21,21 @@ class OperationCounter:
     total_spikerate_exclude_nonbinary: leave tensors that are not binary out of the total rates,
         default true.
     compat: "qualia-2.6" gives the figures of that system, its errors included, default: not given.
+    source: "estimated" (rates × sizes), "counted" (the events that a postprocessing before this one
+        has counted one by one, such as EventCounter) or "both", with their ratio, default
+        "estimated".
     """
 
     total_spikerate_exclude_nonbinary: bool = True
     compat: Compat | None = None
+    source: Source = "estimated"
+
+    def __attrs_post_init__(self) -> None:
+        uncountable(self.source, self.compat)
+
+    def check(self, plan: Any, place: str) -> Iterator[str]:
+        """Counted events must have been counted by then, of a spiking network."""
+        return uncounted(self, plan)
 
     def apply(
         self, processed: Processed, splits: Splits, session: Session, context: Context

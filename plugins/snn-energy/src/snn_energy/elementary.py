@@ -12,6 +12,7 @@ Operation: TypeAlias = Literal["add", "mul"]
 Estimation: TypeAlias = Literal["ICONIP", "saturation", "linear", "quadratic"]
 Sram: TypeAlias = Literal["old", "new"]
 Compat: TypeAlias = Literal["qualia-2.6"]
+Source: TypeAlias = Literal["estimated", "counted", "both"]
 
 # M. Horowitz, Computing's Energy Problem (and what we can do about it), ISSCC 2014: pJ by width.
 NARROW, WIDE = 8, 32

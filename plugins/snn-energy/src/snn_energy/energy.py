@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,8 +12,9 @@ from attrs import frozen
 from snn_energy.counts import Counts
 from snn_energy.elementary import Costs
 from snn_energy.layers import Described
-from snn_energy.ledger import ledger
-from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, source
+from snn_energy.ledger import Ledger, ledgers
+from snn_energy.sides import sides
+from snn_energy.tables import ACTIVITY, TOTAL, activity_cells, counted, found, source
 from snn_kernel import Fault, Measure, Outcome, RunError, Table
 
 if TYPE_CHECKING:
@@ -93,48 +94,87 @@ def energy(layer: Described, counts: Counts, costs: Costs, fifo_size: int) -> En
     )
 
 
+@frozen
+class Bill:
+    """What each row of a ledger costs."""
+
+    book: Ledger
+    energies: tuple[Energy, ...]
+
+    @property
+    def total(self) -> Energy:
+        """What all of them cost."""
+        return Energy.sum(self.energies)
+
+    @property
+    def nj(self) -> dict[str, float]:
+        """The total of each row in nJ, and that of all."""
+        rows = zip(self.book.layers, self.energies, strict=True)
+        return {lay.name: e.total / PJ_PER_NJ for lay, e in rows} | {
+            TOTAL: self.total.total / PJ_PER_NJ
+        }
+
+
+def bill(metric: EnergyEstimationMetric, book: Ledger) -> Bill:
+    """RunError names the layers whose energy is negative or undefined."""
+    costs, rows = metric.costs, tuple(zip(book.layers, book.costed, strict=True))
+    made = tuple(energy(layer, counts, costs, metric.fifo_size) for layer, counts in rows)
+    spent = zip(book.layers, made, strict=True)
+    if wrong := [lay.name for lay, e in spent if not e.sound(costs)]:
+        what = "negative or undefined energy: its activity is not that of a network"
+        raise RunError(*(Fault(f"{KIND}, layer '{name}'", what) for name in wrong))
+    return Bill(book, made)
+
+
 def estimate(
     metric: EnergyEstimationMetric,
     processed: Processed,
     session: Session,
     warn: Callable[[str], None],
 ) -> Outcome:
-    """The table and the measures of EnergyEstimationMetric, its warnings and its errors."""
-    book, costs = ledger(metric.compat, processed, session), metric.costs
-    if book.layers[0].spiking and metric.fifo_size == 0 and costs.sram == "old":
+    """The tables and the measures of EnergyEstimationMetric, its warnings and its errors."""
+    books = ledgers(metric.source, metric.compat, processed, session)
+    spiking = books[0].layers[0].spiking
+    if spiking and metric.fifo_size == 0 and metric.costs.sram == "old":
         what = "the inputs and outputs of layers are costed as accesses to a memory of no size"
         warn(f"{KIND}: fifo_size is 0, so {what}")
-    each = zip(book.layers, book.costed, strict=True)
-    energies = [energy(lay, counts, costs, metric.fifo_size) for lay, counts in each]
-    spent = zip(book.layers, energies, strict=True)
-    if wrong := [lay.name for lay, e in spent if not e.sound(costs)]:
-        what = "negative or undefined energy: its activity is not that of a network"
-        raise RunError(*(Fault(f"{KIND}, layer '{name}'", what) for name in wrong))
-    total = Energy.sum(energies)
-    cells = [activity_cells(lay) for lay in book.layers]
-    cells.append(book.total(metric.total_spikerate_exclude_nonbinary))
-    names = (*(lay.name for lay in book.layers), TOTAL)
-    rows = tuple(
-        (name, *(getattr(e, column) for column in ENERGY), *activity)
-        for name, e, activity in zip(names, (*energies, total), cells, strict=True)
-    )
-    whose = source(KIND, metric.compat)
-    measures = tuple(
-        Measure(name, getattr(total, part) / PJ_PER_NJ, "nJ", "estimated", "sample", whose)
-        for name, part in MEASURES.items()
-    )
-    columns = ("name", *ENERGY, *ACTIVITY)
+    first, *others = bills = [bill(metric, book) for book in books]
     about = _about(metric, processed)
-    made = Outcome(measures, (Table("energy", columns, rows, "pJ", about, BRIEF),))
+    tables = [_table("energy", first, metric, about)]
+    for other in others:
+        tables += [_table(f"energy_{other.book.how}", other, metric, about)]
+        tables += [sides("energy_by_source", "nj", first.nj, other.nj, about)]
+    measures = tuple(m for each in bills for m in _measures(each, metric))
+    made = Outcome(measures, tuple(tables))
     if not metric.twin:
         return made
-    if not book.layers[0].spiking:
+    if not spiking:
         warn(f"{KIND}: twin = true, but '{processed.name}' is a formal network")
         return made
     from snn_energy.twin import compared
 
-    beside = compared(book.layers, energies, costs, about)
+    beside = compared(first.book.layers, first.energies, metric.costs, tables[0].source)
     return Outcome(made.measures + beside.measures, made.tables + beside.tables)
+
+
+def _table(name: str, spent: Bill, metric: EnergyEstimationMetric, about: str) -> Table:
+    layers = spent.book.layers
+    cells = [activity_cells(layer) for layer in layers]
+    cells.append(spent.book.total(metric.total_spikerate_exclude_nonbinary))
+    names = (*(layer.name for layer in layers), TOTAL)
+    rows = tuple(
+        (name, *(getattr(e, column) for column in ENERGY), *activity)
+        for name, e, activity in zip(names, (*spent.energies, spent.total), cells, strict=True)
+    )
+    columns = ("name", *ENERGY, *ACTIVITY)
+    return Table(name, columns, rows, "pJ", about + found(spent.book.how), BRIEF)
+
+
+def _measures(spent: Bill, metric: EnergyEstimationMetric) -> Iterator[Measure]:
+    whose = source(KIND, metric.compat, spent.book.how)
+    for name, part in MEASURES.items():
+        value = getattr(spent.total, part) / PJ_PER_NJ
+        yield Measure(name, value, "nJ", spent.book.how, "sample", whose)
 
 
 def _about(metric: EnergyEstimationMetric, processed: Processed) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from attrs import field, frozen, validators
@@ -12,10 +12,12 @@ from snn_energy.elementary import (
     Costs,
     Estimation,
     Operation,
+    Source,
     Sram,
     access_pj,
     operation_pj,
 )
+from snn_energy.planned import uncountable, uncounted
 
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
@@ -60,6 +62,9 @@ class EnergyEstimationMetric:
     twin: cost the same layers as a formal network too, at the same width, and compare, default
         false.
     compat: "qualia-2.6" gives the figures of that system, its errors included, default: not given.
+    source: "estimated" (rates × sizes), "counted" (the events that a postprocessing before this one
+        has counted one by one, such as EventCounter) or "both", with their ratio, default
+        "estimated".
     """
 
     example: ClassVar[Mapping[str, Any]] = {"mem_width": 32, "fifo_size": 64}
@@ -71,6 +76,7 @@ class EnergyEstimationMetric:
     sram_estimation_type: Sram | None = None
     twin: bool = False
     compat: Compat | None = None
+    source: Source = "estimated"
 
     def __attrs_post_init__(self) -> None:
         inner = self._inner
@@ -81,6 +87,7 @@ class EnergyEstimationMetric:
             )
         if self.twin and self.compat:
             raise ValueError(f"twin = true: compat = '{self.compat}' knows no formal twin")
+        uncountable(self.source, self.compat)
         wrong = []
         for operation in get_args(Operation):
             try:
@@ -93,6 +100,10 @@ class EnergyEstimationMetric:
             wrong.append(str(error))
         if wrong:
             raise ValueError(f"mem_width = {self.mem_width}: " + "; ".join(wrong))
+
+    def check(self, plan: Any, place: str) -> Iterator[str]:
+        """Counted events must have been counted by then, of a spiking network."""
+        return uncounted(self, plan)
 
     @property
     def costs(self) -> Costs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from snn_energy.layers import Described, Signal
 
 if TYPE_CHECKING:
     from snn_kernel import Processed
 
+How: TypeAlias = Literal["estimated", "counted"]
 Cell: TypeAlias = str | float | bool | None
 
 TOTAL = "Total"
@@ -48,9 +49,15 @@ def _pooled(signals: Iterable[Signal]) -> tuple[float | None, float]:
     return (counted / places if places else None), counted
 
 
-def source(kind: str, compat: str | None) -> str:
+def source(kind: str, compat: str | None, how: How = "estimated") -> str:
     """Who found a measure, for its source."""
-    return f"{kind}, {compat}" if compat else kind
+    more = "events" if how == "counted" else compat
+    return f"{kind}, {more}" if more else kind
+
+
+def found(how: How) -> str:
+    """How the operations were found, for the end of the source of a table."""
+    return "; operations counted event by event" if how == "counted" else ""
 
 
 def counted(processed: Processed, compat: str | None) -> str:
