@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from snn_kernel import Context, Outcome, Processed, Session, Splits, Table
+
+    Counters = Mapping[str, Mapping[str, NDArray[np.uint64]]]
 
 KIND = "EventCounter"
 OPERATIONS = "synaptic_operations"
@@ -46,13 +48,11 @@ class EventCounter:
     def apply(
         self, processed: Processed, splits: Splits, session: Session, context: Context
     ) -> Outcome:
-        """Tables "counts" and "spread", and synaptic operations as a measure.
+        """Tables "counts" and "spread"; events and reads of weights, in all, as measures.
 
         Raises RunError if the network could not be lowered or the engine refuses it, DataError if
         the samples do not fit it.
         """
-        import numpy as np
-
         from snn_engine import Engine
         from snn_kernel import Measure, Outcome
 
@@ -65,36 +65,40 @@ class EventCounter:
                 progress=lambda done, total: context.progress("count", done, total, {}),
             ).counters
         about = f"{KIND}: {TARGET}, '{processed.name}' on {len(samples)} test samples"
-        operations = {n: c[OPERATIONS] for n, c in found.items() if c["weight_reads"].any()}
-        nothing = np.zeros(len(samples), np.uint64)
-        total = sum((column[OPERATIONS] for column in found.values()), nothing)
-        mean = Measure(OPERATIONS, _mean(total), "operations", "counted", "sample", KIND)
-        return Outcome((mean,), (_counts(found, about), _spread(operations, total, about)))
+        counts = _counts(found, about)
+        means = dict(zip(counts.columns, counts.rows[-1], strict=True))
+        measures = tuple(
+            Measure(name, means[name], unit, "counted", "sample", KIND)
+            for name, unit in (("events_in", "events"), ("weight_reads", "accesses"))
+        )
+        return Outcome(measures, (counts, _spread(found, about)))
 
 
-def _counts(found: Any, about: str) -> Table:
-    """Means per sample, a row for each layer."""
+def _counts(found: Counters, about: str) -> Table:
+    """Means per sample, a row for each layer and their sums."""
     from snn_engine import COUNTERS
     from snn_kernel import Table
 
-    rows = [(name, *(_mean(counts[c]) for c in COUNTERS)) for name, counts in found.items()]
-    rows.append(("Total", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
+    rows = [
+        (name, *(int(columns[c].sum()) / len(columns[c]) for c in COUNTERS))
+        for name, columns in found.items()
+    ]
+    rows.append(("Total", *(sum(row[i + 1] for row in rows) for i in range(len(COUNTERS)))))
     return Table("counts", ("layer", *COUNTERS), tuple(rows), source=about, brief=BRIEF)
 
 
-def _mean(column: NDArray[np.uint64]) -> float:
-    return int(column.sum()) / len(column)
-
-
-def _spread(operations: Any, total: NDArray[np.uint64], about: str) -> Table:
-    """Synaptic operations between the samples, and which sample takes the most."""
+def _spread(found: Counters, about: str) -> Table:
+    """How many synaptic operations the samples take, and which of them takes the most."""
     import numpy as np
 
     from snn_kernel import Table
 
+    taken = {n: columns[OPERATIONS] for n, columns in found.items() if columns[OPERATIONS].any()}
+    if taken:
+        taken["Total"] = np.sum(list(taken.values()), axis=0)
     rows = []
-    for name, column in {**operations, "Total": total}.items():
-        low, middle, high = (float(q) for q in np.quantile(column, (0, 0.5, 0.95)))
-        rows.append((name, low, middle, high, float(column.max()), int(column.argmax())))
+    for name, column in taken.items():
+        least, median, high = (float(q) for q in np.quantile(column, (0, 0.5, 0.95)))
+        rows.append((name, least, median, high, float(column.max()), int(column.argmax())))
     columns = ("layer", "least", "median", "percentile_95", "most", "most_in_sample")
-    return Table("spread", columns, tuple(rows), OPERATIONS.replace("_", " "), about, columns)
+    return Table("spread", columns, tuple(rows), "synaptic operations", about, columns)

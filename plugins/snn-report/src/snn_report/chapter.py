@@ -19,6 +19,7 @@ from snn_report.energy import Energy, energy
 from snn_report.headline import Headline, Tile, count, headline, tiles
 from snn_report.number import is_number
 from snn_report.raster import Raster, raster
+from snn_report.sides import Sides, sides
 
 ROWS_MAX = 200  # rows of a table on the page; the CSV file has them all
 ROWS_OPEN = 12  # a longer table is folded
@@ -55,6 +56,7 @@ class Chapter:
     raster: Raster | None
     shown: str
     energies: tuple[Energy, ...]
+    sides: tuple[Sides, ...]
     network: Grid | None
     measures: tuple[Measure, ...]
     grids: tuple[Grid, ...]
@@ -84,6 +86,7 @@ def chapter(report: ModelReport, anchor: str, sample: int, folder: Path) -> Chap
         raster=raster(prediction, sample) if prediction else None,
         shown=_shown(report, sample),
         energies=tuple(e for e in map(energy, tables) if e),
+        sides=tuple(s for s in map(sides, tables) if s),
         network=_layers(processed.network) if processed.network else None,
         measures=report.measures,
         grids=tuple(map(grid, tables)),

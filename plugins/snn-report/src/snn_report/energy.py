@@ -36,6 +36,12 @@ class Energy:
     greatest: str
 
     @property
+    def title(self) -> str:
+        """What it is, with what the name of its table says beside energy."""
+        more = self.name.removeprefix("energy").replace("_", " ").strip()
+        return f"Energy per layer, {more}" if more else "Energy per layer"
+
+    @property
     def narrow(self) -> bool:
         return self.chart.width == WIDTHS[0]
 
