@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib
 import json
@@ -84,6 +85,20 @@ def test_digits_reaches_its_accuracy_and_every_spike_agrees(digits: Any) -> None
     report = next(Path(p) for p in files.values() if p.endswith("report.html")).read_text()
     assert "<svg" in report
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", report)
+
+
+def test_counted_energy_stands_beside_what_the_equations_say(tmp_path: Path) -> None:
+    """Fully connected layers cost the same; convolutions less, by what falls off their borders."""
+    result = run(tmp_path, str(ROOT / "examples" / "digits_counted.toml"), "model.0.epochs=2")
+    energies = {m["how"]: m["value"] for m in result["measures"] if m["name"] == "energy"}
+    rows = csv.DictReader(Path(result["files"]["energy_by_source"]).read_text().splitlines())
+    ratios = {row["name"]: float(row["ratio"]) for row in rows}
+    assert ratios["layers.fc1"] == ratios["layers.fc2"] == pytest.approx(1, rel=1e-12)
+    for name in ("layers.conv1", "layers.conv2", "Total"):
+        assert 1.03 < ratios[name] < 1.5
+    assert energies["estimated"] == pytest.approx(ratios["Total"] * energies["counted"])
+    report = Path(result["files"]["report.html"]).read_text()
+    assert "Energy per layer, estimated and counted" in report
 
 
 @pytest.mark.parametrize(
