@@ -106,10 +106,12 @@ class Registry:
         return [o for o in self.offers if o.slot == slot and not self.obstacle(o)]
 
     def obstacle(self, offer: Offer) -> str:
-        """Why `offer` cannot be used here: modules that it needs are missing, or its class cannot
-        be had; empty if it can."""
-        if hint := self.lacks(offer):
-            return f"modules it needs are missing ({hint})"
+        """Why `offer` cannot be used here; empty if it can."""
+        hint = self.lacks(offer)
+        return f"modules it needs are missing ({hint})" if hint else self.flaw(offer)
+
+    def flaw(self, offer: Offer) -> str:
+        """Why the class of `offer` cannot be had; empty if it can."""
         try:
             attrs.resolve_types(offer.kind.config)  # raises for types that are not there
         except (Exception, SystemExit) as error:

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
     run.add_argument("--json", metavar="PATH", help="results as JSON ('-': standard output)")
     kinds.add_argument("name", nargs="?", help="document this kind")
+    kinds.add_argument("--markdown", action="store_true", help="all of them, as docs/config.md")
     return made
 
 
@@ -145,45 +146,19 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _kinds(given: argparse.Namespace) -> int:
-    from snn_kernel.errors import ConfigError, Fault, near
-    from snn_kernel.hookspecs import SLOTS
     from snn_kernel.registry import Registry
 
     registry = Registry.discover()
-    offers = registry.offers
-    if not given.name:
-        for o in sorted(offers, key=lambda o: (o.slot, o.kind.name)):
-            print(f"{o.slot:16} {o.kind.name:28} {o.plugin} {o.version}")
-        if not offers:
-            print("no plugin is installed (pip install snn-kernel[all] brings ours)")
-        return 0
-    found = [o for o in offers if o.kind.name == given.name]
-    if not found:
-        more = {s: {n for _, kinds in registry.catalogued(s) for n in kinds} for s in SLOTS}
-        found = [registry.find(s, given.name) for s, names in more.items() if given.name in names]
-    if not found:
-        hint = near(given.name, {o.kind.name for o in offers}.union(*more.values()))
-        raise ConfigError(Fault("", f"no kind '{given.name}'", "", hint))
-    for offer in found:
-        _document(offer)
+    from snnk import kinds
+
+    if given.markdown:
+        lines = kinds.page(registry)
+    elif given.name:
+        lines = (line for o in kinds.named(registry, given.name) for line in kinds.document(o))
+    else:
+        lines = kinds.listed(registry)
+    print(*lines, sep="\n")
     return 0
-
-
-def _document(offer: Any) -> None:
-    import inspect
-
-    import attrs
-
-    from snn_kernel.config import words
-
-    print(f"{offer}\n\n{inspect.cleandoc(offer.kind.config.__doc__ or '')}\n")
-    for a in attrs.fields(attrs.resolve_types(offer.kind.config)):
-        empty = a.default.factory() if isinstance(a.default, attrs.Factory) else a.default  # type: ignore[arg-type]
-        own = "its own defaults" if attrs.has(type(empty)) else repr(empty)
-        default = "required" if a.default is attrs.NOTHING else f"default {own}"
-        slot = a.metadata.get("slot")
-        kind = f"a table {{kind, params}} of a {slot}" if slot else words(a.type)
-        print(f"  {a.alias}: {kind}, {default}")
 
 
 def _doctor(_: argparse.Namespace) -> int:
