@@ -2,7 +2,7 @@
 
 A registration hook takes no argument and returns an iterable of `Kind(name, config, needs=())`.
 The verb named in its docstring is a method of the config object. Observers return nothing and
-change nothing.
+change nothing. `snnk_doctor` may import what is heavy.
 """
 # mypy: disable-error-code="empty-body"
 
@@ -82,6 +82,11 @@ def snnk_launchers() -> Iterable[Kind]:
 @hookspec
 def snnk_catalogues() -> Iterable[Kind]:
     """`kinds(slot) -> Mapping[str, Kind]`: a library's kinds by name, each made when looked up."""
+
+
+@hookspec
+def snnk_doctor() -> Mapping[str, str]:
+    """{"torch": "2.13.0, no GPU"}: what `snnk doctor` says of where a plugin finds itself."""
 
 
 @hookspec

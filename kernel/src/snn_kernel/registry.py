@@ -26,8 +26,7 @@ OURS = "qualia-plugin-snn"  # how existing files name the set of plugins that ou
 
 @frozen
 class Plugin:
-    """One installed distribution with an entry point of ours, or one file beside a configuration,
-    and what is wrong with it, if so."""
+    """A distribution, or a file beside a configuration, and what is wrong with it, if so."""
 
     name: str
     version: str
@@ -55,8 +54,7 @@ class Registry:
         return cls(_manager(())).beside(found)
 
     def beside(self, more: Iterable[tuple[Plugin, Callable[[], Any]]]) -> Registry:
-        """The same registry with more plugins; a callable gives the module of each, where nothing
-        is wrong with it so far."""
+        """The same registry with more plugins, and what loads the module of each."""
         manager = _manager(self.manager.list_name_plugin())
         plugins, offers = list(self.plugins), list(self.offers)
         for plugin, load in more:

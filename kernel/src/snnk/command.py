@@ -162,19 +162,13 @@ def _kinds(given: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    import platform
-
-    from snn_kernel import __version__
     from snn_kernel.registry import Registry
+    from snnk.doctor import Doctor
 
-    registry = Registry.discover()
-    print(f"python {platform.python_version()}, snn-kernel {__version__}, {platform.platform()}")
-    for plugin in registry.plugins:
-        print(f"{plugin.name} {plugin.version}: {plugin.fault or 'ok'}")
-    for offer in registry.offers:
-        if hint := registry.lacks(offer):
-            print(f"{offer}: modules it needs are missing ({hint})")
-    return FAILED if any(p.fault for p in registry.plugins) else 0
+    doctor = Doctor(Registry.discover())
+    for line in doctor.findings():
+        print(line)
+    return 0 if doctor.healthy else FAILED
 
 
 def _runs(given: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """What snn-framework-spikingjelly offers to snn-kernel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from snn_kernel import Kind, hookimpl
 
@@ -31,3 +31,23 @@ def snnk_catalogues() -> Iterable[Kind]:
             ("torch", "spikingjelly"),
         )
     ]
+
+
+@hookimpl
+def snnk_doctor() -> Mapping[str, str]:
+    """torch with its devices, SpikingJelly with the back ends that can be had here."""
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    from snn_framework_spikingjelly.threads import patience
+
+    patience()
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    device = f"GPU {', '.join(gpus)}" if gpus else "no GPU"
+    found = ["torch", *(name for name in ("cupy", "triton") if gpus and find_spec(name))]
+    return {
+        "torch": f"{torch.__version__}, {torch.get_num_threads()} threads, {device}",
+        "spikingjelly": f"{version('spikingjelly')}, back ends: {', '.join(found)}",
+    }
