@@ -93,6 +93,7 @@ def test_every_public_name_is_there() -> None:
         snn_kernel.nonsense  # noqa: B018
 
 
+HOOKS_PAGE = (ROOT / "docs" / "hooks.md").read_text("utf-8")
 HOOKS = [name for name in vars(hookspecs) if name.startswith("snnk_")]
 
 
@@ -101,9 +102,14 @@ def test_every_hook_is_documented(hook: str) -> None:
     import inspect
 
     function = getattr(hookspecs, hook)
-    text = (ROOT / "docs" / "hooks.md").read_text()
-    assert f"`{hook}({', '.join(inspect.signature(function).parameters)})`" in text
-    assert function.__doc__.split(":")[0].strip("`. ")[:40] in text
+    signature = f"`{hook}({', '.join(inspect.signature(function).parameters)})`"
+    assert f"| {signature} | {' '.join(function.__doc__.split())} |\n" in HOOKS_PAGE
+
+
+def test_no_other_hook_is_documented() -> None:
+    import re
+
+    assert set(re.findall(r"snnk_\w+", HOOKS_PAGE)) <= {*HOOKS}
 
 
 @pytest.mark.parametrize("hook", HOOKS)

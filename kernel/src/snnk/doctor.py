@@ -61,7 +61,8 @@ class Doctor:
                 said: Any = hook.function()
                 yield from [f"{name}: {text}" for name, text in said.items()]
             except (Exception, SystemExit) as error:  # whatever it is, it is that plugin's fault
-                yield f"{hook.plugin_name.partition(':')[0]}: broken: {type(error).__name__}: {error}"
+                name, _, _ = hook.plugin_name.partition(":")
+                yield f"{name}: broken: {type(error).__name__}: {error}"
                 self.healthy = False
 
     def _kinds(self) -> Iterator[str]:
