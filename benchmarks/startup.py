@@ -24,19 +24,22 @@ from typing import Any
 from snn_kernel import write_atomic
 
 PLUGINS = 50
-# Which arguments, whether the plugins that are installed are there too, and the goal in ms.
+# Which argument, which plugins are there, and the goal in ms.
 COMMANDS = {
-    "snnk kinds, these alone": ("kinds", False, 300),
-    "snnk kinds, beside those installed": ("kinds", True, 300),
-    "snnk --help": ("--help", True, 150),
+    "snnk kinds, these alone": ("kinds", "made", 300),
+    "snnk kinds, those installed alone": ("kinds", "installed", 300),
+    "snnk kinds, these beside those": ("kinds", "all", 300),
+    "snnk --help": ("--help", "all", 150),
 }
-# The command, in a Python that sees only the plugins made here if so asked.
+# The command, in a Python that sees only the plugins made here, or only the others, if so asked.
 CODE = """import sys
 from importlib import metadata
 from snnk.command import main
-if sys.argv[2] == "alone":
-    real = metadata.entry_points
-    metadata.entry_points = lambda group: [e for e in real(group=group) if "made" in e.name]
+if (which := sys.argv[2]) != "all":
+    real, made = metadata.entry_points, which == "made"
+    metadata.entry_points = lambda group: [
+        e for e in real(group=group) if e.name.startswith("made-") == made
+    ]
 try:
     main(sys.argv[1:2])
 finally:
@@ -101,8 +104,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
         install(Path(folder))
         environment = {**os.environ, "PYTHONPATH": folder}
         rows = []
-        for name, (argument, beside, goal) in COMMANDS.items():
-            which = "all" if beside else "alone"
+        for name, (argument, which, goal) in COMMANDS.items():
             command = [sys.executable, "-c", CODE, argument, which]
             times = []
             for _ in range(rounds + 1):  # the first round warms both sides up
@@ -111,14 +113,15 @@ def measure(rounds: int) -> list[dict[str, Any]]:
                 times.append((took, worked, empty))
             if "torch is imported" in shown:
                 raise SystemExit(f"{name} imports torch")
-            if argument == "kinds" and shown.count(" made-plugin-") != PLUGINS:
-                raise SystemExit(f"not all of {PLUGINS} plugins are found:\n{shown}")
+            expected = 0 if which == "installed" else PLUGINS
+            if argument == "kinds" and shown.count(" made-plugin-") != expected:
+                raise SystemExit(f"not {expected} of the plugins made here are found:\n{shown}")
             taken, worked_on, empties = zip(*times[1:], strict=True)
             ratios = [t / e for t, e in zip(taken, empties, strict=True)]
             rows.append(
                 {
                     "command": name,
-                    "plugins": PLUGINS,
+                    "plugins": expected,
                     "ms_median": 1e3 * statistics.median(taken),
                     "processor_ms_median": 1e3 * statistics.median(worked_on),
                     "ms_goal": goal,

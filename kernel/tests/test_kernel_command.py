@@ -44,7 +44,7 @@ def test_kinds_imports_no_torch() -> None:
     loaded = snnk("kinds", python=("-X", "importtime")).stderr
     names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
     assert "snn_kernel.registry" in names
-    assert not names & {"torch", "spikingjelly", "sklearn", "matplotlib", "jinja2"}
+    assert not names & {"numpy", "torch", "spikingjelly", "sklearn", "matplotlib", "jinja2"}
 
 
 def test_no_kind_is_heavy_to_import() -> None:
