@@ -23,6 +23,7 @@ from snn_report.document import lines
 from snn_report.energy import energy
 from snn_report.number import duration, number, percent, short
 from snn_report.raster import NEURONS_MAX, SPIKES_MAX, raster
+from snn_report.sides import sides
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
 
@@ -293,3 +294,47 @@ def test_layers_without_cost_are_not_drawn():
     found = energy(Table("energy", ("name", "ops", "total"), (("a", 1, 1), ("pool", 0, 0))))
     assert found is not None
     assert [bar.name for bar in found.chart.bars] == ["a"]
+
+
+SIDES = Table(
+    "energy_by_source",
+    ("name", "estimated_nj", "counted_nj", "ratio"),
+    (
+        ("conv1", 12.0, 8.0, 1.5),
+        ("neuron0", 0.0, 2.0, 0.0),
+        ("fc", 3.0, 0.0, None),
+        ("Total", 15.0, 10.0, 1.5),
+    ),
+    source="how",
+)
+
+
+def test_two_energies_stand_side_by_side() -> None:
+    found = sides(SIDES)
+    assert found is not None
+    assert found.names == ("estimated", "counted")
+    assert [text for _, text in found.chart.legend] == ["estimated", "counted"]
+    first, second, *others = found.chart.bars
+    assert (first.name, first.value) == ("conv1", "12")
+    assert (second.name, second.value) == ("", "8, ratio 1.5")
+    assert [part.hue for bar in (first, second) for part in bar.parts] == [0, 1]
+    x = found.chart.x
+    assert (first.end, second.end) == (pytest.approx(x.at(12)), pytest.approx(x.at(8)))
+    assert [bar.value for bar in others] == ["0", "2, ratio 0", "3", "0"]
+    assert found.total.startswith("Estimated 15")
+    assert found.total.endswith("ratio 1.5")
+    assert found.narrow
+
+
+def test_only_two_energies_and_their_ratio_are_two_sides(energies: Table) -> None:
+    assert sides(energies) is None
+    assert sides(evolve(SIDES, columns=("name", "estimated_nj", "counted", "ratio"))) is None
+    assert sides(evolve(SIDES, columns=("name", "estimated_nj", "counted_nj", "share"))) is None
+    assert sides(evolve(SIDES, rows=())) is None
+    assert sides(evolve(SIDES, rows=(("a",), ("b", None, "x", 1)))) is None
+    twin = sides(evolve(SIDES, columns=("name", "spiking_nj", "formal_nj", "ratio")))
+    assert twin is not None
+    assert twin.names == ("spiking", "formal")
+    many = sides(evolve(SIDES, rows=tuple((f"conv{i}", 1.0, 2.0, 0.5) for i in range(9))))
+    assert many is not None
+    assert not many.narrow

@@ -30,6 +30,7 @@ from snn_kernel import (
 from snn_report.page import HTML
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
+TWO = ("name", "one_nj", "other_nj", "ratio")
 EVIL = "<script>alert('1')</script>\"&amp;"
 
 
@@ -227,6 +228,7 @@ def logits(*rows: tuple[float, ...]) -> Prediction:
         ({"tables": (Table("energy", ("name", "total"), ()),)}, "energy"),
         ({"tables": (Table("energy", ("name", "total"), (("a",), ("b", None))),)}, "nJ"),
         ({"tables": (Table("energy", ("name", "total"), (("a", np.nan),)),)}, "NaN"),
+        ({"tables": (Table("two", TWO, (("a", 1, 2, np.nan), ("b",))),)}, "one and other"),
         ({"tables": (Table("empty", (), ()),)}, "empty"),
         ({"tables": (Table("t", ("a", "b"), ((1,), (1, 2, 3))),)}, "2 rows"),
         ({"tables": (Table("t", ("a",), tuple((i,) for i in range(500))),)}, "300 more rows"),
