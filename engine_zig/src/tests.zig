@@ -157,12 +157,14 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
 /// `shown`: two numbers, in turn.
 fn run(message: *Message, samples: u64, threads: u64, shown: [2]i32) []const u8 {
     const w = message.start();
-    w.map(5);
+    w.map(6);
     name(w, "op", "run");
     number(w, "samples", samples);
     number(w, "threads", threads);
-    w.text("spikes");
-    w.boolean(true);
+    for ([_][]const u8{ "spikes", "counters" }) |asked| {
+        w.text(asked);
+        w.boolean(true);
+    }
     w.text("frames");
     const frames = w.blob(@intCast(samples * 9 * 4));
     for (0..frames.len / 4) |i| {
@@ -208,6 +210,21 @@ test "bias alone makes every neuron fire at every timestep" {
         try testing.expectEqual(5 * 4 * 16, inputs);
         const outputs = field(field(counts, "relu").?.bytes, "outputs").?.unsigned();
         try testing.expectEqual(5 * 4 * 3, outputs);
+        for ([_]struct { []const u8, []const u8, u64 }{
+            .{ "conv", "events_in", 0 },
+            .{ "conv", "bias_reads", 4 * 16 },
+            .{ "neuron", "resets", 4 * 16 },
+            .{ "neuron", "leaks", 0 },
+            .{ "linear", "weight_reads", 4 * 16 * 3 },
+            .{ "linear", "potential_reads", 4 * 16 * 3 + 4 * 3 },
+        }) |expected| {
+            const columns = field(field(reply, "counters").?.bytes, expected[0]).?.bytes;
+            const column = field(columns, expected[1]).?.blob().?;
+            for (0..5) |i| {
+                const count = std.mem.readInt(u64, column[8 * i ..][0..8], .little);
+                try testing.expectEqual(expected[2], count);
+            }
+        }
     }
 }
 
