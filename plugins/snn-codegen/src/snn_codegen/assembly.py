@@ -218,6 +218,7 @@ class Assembly:
         """`x` with channels last."""
         if x.last or x.flat:
             return x
+        x = self._expanded(index, x)
         made = evolve(x, last=True, storage=object())
         used = kernel("channels_last", {"input": x.element, "output": x.element})
         sizes = (f"{x.shape[0]}u", f"{x.shape[1] * x.shape[2]}u")

@@ -98,7 +98,7 @@ class Sources:
         """What a program wrote of its samples; ValueError if that is not a whole number of them."""
         from snn_kernel import Prediction
 
-        records = np.frombuffer(written, self._record(traced))
+        records = np.frombuffer(written, self.record(traced))
         spikes, neurons = {}, {}
         for index, layer in enumerate(self.network.layers):
             if traced and self.writer.spiking(index):
@@ -106,7 +106,8 @@ class Sources:
                 neurons[layer.name] = self.writer.assembly.outputs[index].count
         return Prediction(self._logits(records["logits"]), spikes, neurons)
 
-    def _record(self, traced: bool) -> np.dtype[Any]:
+    def record(self, traced: bool) -> np.dtype[Any]:
+        """What a program writes of one sample."""
         assembly, network = self.writer.assembly, self.network
         logits = ("logits", DTYPES[assembly.logits], (assembly.outputs[-1].count,))
         words = [
@@ -117,7 +118,8 @@ class Sources:
         return np.dtype([("spikes", words, (network.timesteps,)), logits] if traced else [logits])
 
     def _spikes(self, index: int, words: NDArray[Any]) -> NDArray[np.uint8]:
-        """Bits as the kernel packs them, [N, T, bytes], along the neurons channels first."""
+        """Bits as the kernel packs them, [N, T, bytes], along the neurons channels first. Spikes
+        whose value a format has rounded to 0 are none, as for everybody else."""
         made = self.writer.assembly.outputs[index]
         channels, height, width = made.shape
         bytes_ = np.ascontiguousarray(words).view(np.uint8)
@@ -125,7 +127,7 @@ class Sources:
         if made.last and not made.flat:
             bits = bits.reshape(*bits.shape[:2], height * width, channels).swapaxes(2, 3)
             bits = bits.reshape(*bits.shape[:2], -1)
-        return np.packbits(bits, axis=2)
+        return np.packbits(bits * np.uint8(made.value != 0), axis=2)
 
     def _logits(self, sums: NDArray[Any]) -> NDArray[np.float32]:
         """Their mean over the timesteps: of integers divided in float64 and rounded once."""

@@ -115,7 +115,7 @@ class Writer:
         frame, outputs = self.assembly.input, self.assembly.outputs[-1].count
         frames = 1 if network.mode == "static" else network.timesteps
         spiking = [i for i, t in enumerate(self.assembly.outputs) if self.spiking(i)]
-        spikes = " || ".join(f"(layer) == {i}u" for i in spiking) or "0"
+        spikes = " || ".join(f"(layer) == {i}u" for i in spiking) or "(void)(layer), 0"
         numbers = {
             **{"INPUTS": frame.count, "OUTPUTS": outputs, "TIMESTEPS": network.timesteps},
             **{"FRAMES": frames, "LAYERS": len(network.layers), "ROM_BYTES": self.rom_bytes},
@@ -222,8 +222,8 @@ class Writer:
         return argument if isinstance(argument, str) else self.places[argument.storage]
 
 
-ONCE = """/* One timestep. The frame of a sample is the same at each of its timesteps; what depends on
-   nothing else is computed at the first. */"""
+ONCE = """/* One timestep. The frame of a sample is the same at each of its timesteps; what depends
+   on nothing else is computed at the first. */"""
 EACH = "/* One timestep, which has a frame of its own. */"
 
 HEADER = """/* {name}: a network as C99, written by snn-codegen {version}.
