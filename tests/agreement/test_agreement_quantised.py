@@ -1,206 +1,61 @@
-"""One quantised network, one answer: torch's twin, the integer law and the engine, bit for bit."""
+"""One quantised network, one answer: torch's twin, the law, the engine and C, bit for bit."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snn_kernel import Context, NetworkError, RunError, Samples, Splits, Training
 from snn_kernel.network import Neuron
 from snn_network.reference import Reference
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
 snn_engine = pytest.importorskip("snn_engine")
+pytest.importorskip("snn_codegen")
 
-from spikingjelly.activation_based import layer as sj  # noqa: E402
-
-from snn_framework_spikingjelly import SNN  # noqa: E402
-from snn_framework_spikingjelly.framework import (  # noqa: E402
-    SpikingJelly,
-    SpikingJellyMultiStep,
-    SpikingJellyMultiStepTimeStepsInData,
-    SpikingJellyTimeStepsInData,
-)
-from snn_framework_spikingjelly.layers import (  # noqa: E402
-    Add,
-    GlobalSumPool1d,
-    GlobalSumPool2d,
-)
-from snn_neurons_atif.adaptive_threshold import ATIF  # noqa: E402
-from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode  # noqa: E402
-from snn_quantization.conversion import quantised  # noqa: E402
-from snn_quantization.settings import QuantParams, TensorParams  # noqa: E402
+from compiled_networks import SANITISED, Library  # noqa: E402
+from quantised_networks import drawn  # noqa: E402
 
 torch.set_num_threads(1)
-FRAMEWORKS = {
-    ("s", False): SpikingJelly,
-    ("m", False): SpikingJellyMultiStep,
-    ("s", True): SpikingJellyTimeStepsInData,
-    ("m", True): SpikingJellyMultiStepTimeStepsInData,
-}
-# What 2 bits here and 16 there can come to, and what is then said of it.
-REFUSALS = (
-    *("is rounded to 0", "no multiple of", "training diverged"),
-    *("more than 53 bits", "more than the 53 bits", "further than 60", "beyond ±60"),
-)
-SUMS = {1: GlobalSumPool1d, 2: GlobalSumPool2d}
+BATCH = 50  # networks that are compiled at a time
 
 
-class Network(SNN):
-    """Convolutions, normalisations, neurons, pools and now and then a shortcut, drawn at random."""
-
-    def __init__(self, rng, shape, timesteps, law, mode):
-        super().__init__(shape, (3,), timesteps, law)
-        self.rng, self.dims, self.mode = rng, len(shape) - 1, {"step_mode": mode}
-        *self.map, self.channels = shape
-        self.names = []
-        for i in range(rng.integers(1, 5)):
-            getattr(self, rng.choice(["convolve", "convolve", "pool", "shortcut"]))(i)
-        if rng.random() < 0.3:
-            self.put("sum", SUMS[self.dims]())
-            size = self.channels
-        else:
-            self.put("flatten", sj.Flatten(**self.mode))
-            size = self.channels * int(np.prod(self.map))
-        self.put("last", sj.Linear(size, 3, bias=bool(rng.random() < 0.7), **self.mode))
-
-    def put(self, name, module, source=None):
-        self.add_module(name, module)
-        self.names.append((name, source))
-
-    def convolve(self, i):
-        rng, out = self.rng, int(self.rng.integers(1, 5))
-        kernel, padding = int(rng.integers(1, 4)), int(rng.integers(0, 2))
-        stride = int(rng.integers(1, 3))
-        found = [(n + 2 * padding - kernel) // stride + 1 for n in self.map]
-        if min(found) < 1:
-            return
-        sizes = {"padding": padding, "stride": stride, "bias": bool(rng.random() < 0.6)}
-        conv = getattr(sj, f"Conv{self.dims}d")
-        self.put(f"conv{i}", conv(self.channels, out, kernel, **sizes, **self.mode))
-        self.map, self.channels = found, out
-        if rng.random() < 0.4:
-            self.put(f"bn{i}", getattr(sj, f"BatchNorm{self.dims}d")(out, **self.mode))
-        if rng.random() < 0.8:
-            self.put(f"neuron{i}", self.create_neuron())
-
-    def pool(self, i):
-        size = int(self.rng.integers(1, 4))
-        if min(self.map) < size:
-            return
-        kind = self.rng.choice(["MaxPool", "AvgPool"])
-        self.put(f"pool{i}", getattr(sj, f"{kind}{self.dims}d")(size, **self.mode))
-        self.map = [n // size for n in self.map]
-
-    def shortcut(self, i):
-        if not self.names:
-            return
-        before = self.names[-1][0]
-        conv = getattr(sj, f"Conv{self.dims}d")
-        self.put(f"body{i}", conv(self.channels, self.channels, 3, padding=1, **self.mode))
-        if self.rng.random() < 0.8:
-            self.put(f"inner{i}", self.create_neuron())
-        self.put(f"add{i}", Add(), before)
-
-    def forward(self, x):
-        made = {}
-        for name, source in self.names:
-            module = getattr(self, name)
-            x = module(x) if source is None else module(x, made[source])
-            made[name] = x
-        return x
-
-
-def neuron(rng, mode):
-    reset = [False, 0.0, float(rng.normal(0, 0.3))][rng.integers(3)]
-    threshold = float(rng.uniform(0.1, 1.0))
-    kind = rng.integers(4)
-    if kind == 3:
-        return ATIF(v_threshold=threshold, step_mode=mode)
-    if kind == 0:
-        return IFNode(v_threshold=threshold, v_reset=reset, step_mode=mode)
-    tau, decayed = float(rng.uniform(1.1, 6.0)), bool(rng.random() < 0.5)
-    return LIFNode(
-        v_threshold=threshold, v_reset=reset, tau=tau, decay_input=decayed, step_mode=mode
-    )
-
-
-def settings(rng):
-    """2 to 16 bits, mixed per tensor."""
-
-    def one(low=2):
-        force = int(rng.integers(-1, 8)) if rng.random() < 0.1 else None
-        return {
-            "bits": int(rng.integers(low, 17)),
-            "roundtype": str(rng.choice(["floor", "nearest", "ceil"])),
-            "force_q": force,
-            "LSQ": bool(rng.random() < 0.1),
-            "range_setting": str(rng.choice(["minmax", "minmax", "mse_pot"])),
-        }
-
-    own = {
-        name: TensorParams(**one()) for name in ("input", "act", "w", "bias") if rng.random() < 0.5
-    }
-    if rng.random() < 0.2:
-        own["input"] = TensorParams(quant_enable=False)
-    own["v"] = TensorParams(**one(4))
-    more = {"hyperparams": str(rng.choice(["shared", "own"]))}
-    return QuantParams(**one(), **own, **more)
-
-
-def answers(seed, folder):
-    """(torch's, the law's, the engine's) logits and spikes,
-    or None for a network that cannot be."""
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    mode, timed = str(rng.choice(["s", "m"])), bool(rng.random() < 0.3)
-    timesteps = int(rng.integers(1, 9))
-    shape = (*rng.integers(3, 8, rng.integers(1, 3)).tolist(), int(rng.integers(1, 3)))
-    plain = Network(rng, shape, timesteps, neuron(rng, mode), mode)
-    axes = (9, timesteps, *shape) if timed else (9, *shape)
-    layout = "N" + "T" * timed + ("LC" if len(shape) == 2 else "HWC")
-    x = (rng.normal(0, 1, axes) * rng.choice([0.1, 1, 20])).astype(np.float32)
-    samples = Samples(x, np.arange(9) % 3, layout)
-    session = FRAMEWORKS[mode, timed]().open(Context(seed, folder))
-    model = quantised(plain, settings(rng))
-    try:
-        session.train(model, Splits(samples, None, samples, 3), Training(1, 9, fit=False))
-        network = session.lower(model)
-    except (RunError, NetworkError) as error:
-        if not any(reason in str(error) for reason in REFUSALS):
-            raise
-        return None
-    assert network.quantised
-    ours = session.predict(model, samples)
-    logits, spikes = Reference(network).run(samples.channels_first())
-    packed = {name: np.packbits(fired, axis=2) for name, fired in spikes.items()}
+def answers(network, x):
+    """(the law's, the engine's) logits and spikes."""
+    logits, spikes = Reference(network).run(x)
+    yield "law", logits, {name: np.packbits(fired, axis=2) for name, fired in spikes.items()}
     with snn_engine.Engine.load(network) as engine:
-        run = engine.run(samples.channels_first(), spikes=True)
-    pairs = [(ours.logits, ours.spikes), (logits, packed), (run.logits, run.spikes)]
-    return network, pairs
+        run = engine.run(x, spikes=True)
+    yield "engine", run.logits, run.spikes
 
 
-def compare(seeds, folder):
-    found = refused = 0
-    for seed in seeds:
-        made = answers(seed, folder)
-        if made is None:
-            refused += 1
-            continue
-        network, ((logits, spikes), *others) = made
-        for other, fired in others:
-            np.testing.assert_array_equal(logits, other, err_msg=f"logits, seed {seed}")
-            for layer in network.only(Neuron):
-                name = layer.name
-                np.testing.assert_array_equal(spikes[name], fired[name], f"{name}, seed {seed}")
-        found += 1
-    print(f"{found} random quantised networks agree threefold, {refused} refused with a reason")
-    assert found > 0.7 * len(seeds)
+def compare(seeds, folder, flags=("-O0",)):
+    found = [made for seed in seeds if (made := drawn(seed, folder)) is not None]
+    for start in range(0, len(found), BATCH):
+        part = found[start : start + BATCH]
+        library = Library([n for n, _, _ in part], folder / str(start), flags=flags)
+        for i, (network, samples, ours) in enumerate(part):
+            x = samples.channels_first()
+            made = library.predict(i, x)
+            for who, logits, spikes in (*answers(network, x), ("C", made.logits, made.spikes)):
+                what = f"{who}, network {start + i} of {seeds}"
+                np.testing.assert_array_equal(ours.logits, logits, what)
+                for layer in network.only(Neuron):
+                    name = layer.name
+                    np.testing.assert_array_equal(ours.spikes[name], spikes[name], name + what)
+    refused = len(seeds) - len(found)
+    print(f"{len(found)} random quantised networks agree fourfold, {refused} refused")
+    assert len(found) > 0.7 * len(seeds)
 
 
-def test_torch_law_and_engine_agree(tmp_path):
+def test_torch_law_engine_and_c_agree(tmp_path: Path) -> None:
     compare(range(60), tmp_path)
 
 
+def test_c_does_nothing_undefined(tmp_path: Path) -> None:
+    compare(range(60, 75), tmp_path, ("-O1", *SANITISED))
+
+
 @pytest.mark.slow
-def test_two_thousand_networks_agree(tmp_path):
+def test_two_thousand_networks_agree(tmp_path: Path) -> None:
     compare(range(1000, 3600), tmp_path)
