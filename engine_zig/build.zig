@@ -2,8 +2,9 @@ const std = @import("std");
 
 /// Levels of x86-64 for which the kernels are compiled beside the baseline, see src/cpu.zig.
 const levels = [_]struct { []const u8, *const std.Target.Cpu.Model }{
-    .{ "snn_sample_x86_64_v3", &std.Target.x86.cpu.x86_64_v3 },
-    .{ "snn_sample_x86_64_v4", &std.Target.x86.cpu.x86_64_v4 },
+    .{ "x86_64_v2", &std.Target.x86.cpu.x86_64_v2 },
+    .{ "x86_64_v3", &std.Target.x86.cpu.x86_64_v3 },
+    .{ "x86_64_v4", &std.Target.x86.cpu.x86_64_v4 },
 };
 
 pub fn build(b: *std.Build) void {
@@ -49,13 +50,13 @@ fn kernels(
     b: *std.Build,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
-    symbol: []const u8,
+    level: []const u8,
     model: *const std.Target.Cpu.Model,
 ) *std.Build.Step.Compile {
     var query = target.query;
     query.cpu_model = .{ .explicit = model };
     const options = b.addOptions();
-    options.addOption([]const u8, "symbol", symbol);
+    options.addOption([]const u8, "level", level);
     const module = b.createModule(.{
         .root_source_file = b.path("src/level.zig"),
         .target = b.resolveTargetQuery(query),
@@ -64,5 +65,5 @@ fn kernels(
         .pic = true,
     });
     module.addOptions("options", options);
-    return b.addObject(.{ .name = symbol, .root_module = module });
+    return b.addObject(.{ .name = level, .root_module = module });
 }

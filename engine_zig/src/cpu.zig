@@ -3,18 +3,28 @@
 const std = @import("std");
 const builtin = @import("builtin");
 const clocked = @import("clocked.zig");
+const event = @import("event.zig");
 
-pub const Level = enum { baseline, x86_64_v3, x86_64_v4 };
+pub const Level = enum { baseline, x86_64_v2, x86_64_v3, x86_64_v4 };
+
+/// What is compiled once per level.
+pub const Kernels = struct { sample: *const clocked.Sample, advance: *const event.Advance };
 
 /// The kernels for `level`, null where this library has none of it.
-pub fn kernels(level: Level) ?*const clocked.Sample {
-    if (level == .baseline) return &clocked.sample;
+pub fn kernels(level: Level) ?Kernels {
+    if (level == .baseline) return .{ .sample = &clocked.sample, .advance = &event.advance };
     if (builtin.cpu.arch != .x86_64) return null;
     return switch (level) {
         .baseline => unreachable,
-        .x86_64_v3 => @extern(*const clocked.Sample, .{ .name = "snn_sample_x86_64_v3" }),
-        .x86_64_v4 => @extern(*const clocked.Sample, .{ .name = "snn_sample_x86_64_v4" }),
+        inline else => |named| .{
+            .sample = compiled(clocked.Sample, "snn_sample_", named),
+            .advance = compiled(event.Advance, "snn_advance_", named),
+        },
     };
+}
+
+fn compiled(comptime F: type, comptime what: []const u8, comptime level: Level) *const F {
+    return @extern(*const F, .{ .name = what ++ @tagName(level) });
 }
 
 /// The highest level that processor and operating system support.
@@ -24,13 +34,16 @@ pub fn detect() Level {
     const one = cpuid(1, 0);
     const seven = cpuid(7, 0);
     const extended = cpuid(0x8000_0001, 0);
+    // sse3, ssse3, cx16, sse4.1, sse4.2, popcnt; lahf
+    const older = mask(&.{ 0, 9, 13, 19, 20, 23 });
+    if (one[2] & older != older or extended[2] & mask(&.{0}) == 0) return .baseline;
     // osxsave, avx, fma, f16c, movbe, popcnt; bmi1, avx2, bmi2; lzcnt
     const base = mask(&.{ 27, 28, 12, 29, 22, 23 });
-    if (one[2] & base != base) return .baseline;
+    if (one[2] & base != base) return .x86_64_v2;
     const wide = mask(&.{ 3, 5, 8 });
-    if (seven[1] & wide != wide or extended[2] & mask(&.{5}) == 0) return .baseline;
+    if (seven[1] & wide != wide or extended[2] & mask(&.{5}) == 0) return .x86_64_v2;
     const saved = registers();
-    if (saved & 0b110 != 0b110) return .baseline;
+    if (saved & 0b110 != 0b110) return .x86_64_v2;
     // avx512 f, dq, cd, bw, vl; their registers saved on a switch of threads
     const widest = mask(&.{ 16, 17, 28, 30, 31 });
     if (seven[1] & widest != widest or saved & 0xe6 != 0xe6) return .x86_64_v3;

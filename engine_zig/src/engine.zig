@@ -7,13 +7,17 @@ const cpu = @import("cpu.zig");
 const crew = @import("crew.zig");
 const fixed = @import("fixed.zig");
 const limits = @import("limits.zig");
+const live = @import("live.zig");
 const msgpack = @import("msgpack.zig");
 const Error = @import("failure.zig").Error;
+const Execution = @import("execution.zig").Execution;
 const Failure = @import("failure.zig").Failure;
 const Layer = @import("network.zig").Layer;
+const Live = live.Live;
 const Network = @import("network.zig").Network;
 const Record = @import("record.zig").Record;
 const Tally = @import("scratch.zig").Tally;
+const Wiring = @import("wiring.zig").Wiring;
 
 /// A network and all that was allocated for it.
 const Loaded = struct {
@@ -22,9 +26,11 @@ const Loaded = struct {
     sample: *const clocked.Sample,
     level: cpu.Level,
     crew: crew.Crew,
+    /// In event execution.
+    live: ?Live = null,
 };
 
-const Operation = enum { load, run, reset };
+const Operation = enum { load, unload, run, events, state, counters, reset };
 
 pub const Engine = struct {
     gpa: std.mem.Allocator,
@@ -78,11 +84,26 @@ pub const Engine = struct {
         return switch (try record.choice(Operation, "op")) {
             .load => self.load(&record),
             .run => self.run(&record),
-            .reset => self.reset(&record),
+            .unload => self.forget(&record),
+            .events => live.events(self, try self.asynchronous(), &record),
+            .state => live.state(self, try self.asynchronous(), &record),
+            .counters => live.counters(self, try self.asynchronous(), &record),
+            .reset => live.reset(self, try self.asynchronous(), &record),
         };
     }
 
-    fn allocate(self: *Engine, size: u64) Error!msgpack.Writer {
+    fn asynchronous(self: *Engine) Error!*Live {
+        const loaded = self.loaded orelse
+            return self.failure.refuse(.state, "request: no network is loaded", .{});
+        if (loaded.live) |*found| return found;
+        return self.failure.refuse(
+            .state,
+            "request: the network is loaded for clocked execution (load: 'execution')",
+            .{},
+        );
+    }
+
+    pub fn allocate(self: *Engine, size: u64) Error!msgpack.Writer {
         if (size > limits.reply_bytes) return self.failure.refuse(
             .limit,
             "reply: {d} bytes exceed {d}; ask for fewer samples",
@@ -99,6 +120,10 @@ pub const Engine = struct {
         const highest = cpu.detect();
         const wanted: cpu.Level =
             if (record.optional("cpu") == null) highest else try record.choice(cpu.Level, "cpu");
+        const execution = if (record.optional("execution")) |asked|
+            try Execution.read(asked, &self.failure)
+        else
+            null;
         try record.finish();
         if (@intFromEnum(wanted) > @intFromEnum(highest))
             return record.refuse(.unsupported, "cpu", "is more than this processor can");
@@ -110,13 +135,19 @@ pub const Engine = struct {
             .arena = .init(self.gpa),
             .network = undefined,
             .level = wanted,
-            .sample = kernels,
+            .sample = kernels.sample,
             .crew = .{ .gpa = self.gpa },
         };
         errdefer loaded.arena.deinit();
         loaded.network = try .read(document, loaded.arena.allocator(), &self.failure);
         errdefer loaded.crew.deinit();
-        _ = try loaded.crew.hire(&loaded.network, 1);
+        if (execution) |asked| {
+            const arena = loaded.arena.allocator();
+            const wiring: Wiring =
+                try .read(document, &loaded.network, asked, arena, &self.failure);
+            loaded.live = try .create(self.gpa, arena, wiring, kernels.advance);
+        } else _ = try loaded.crew.hire(&loaded.network, 1);
+        errdefer if (loaded.live) |*made| made.deinit();
         var writer = try self.allocate(256);
         self.loaded = loaded;
         const shape = loaded.network.readout().out;
@@ -138,7 +169,7 @@ pub const Engine = struct {
         return self.reply[0..writer.at];
     }
 
-    fn reset(self: *Engine, record: *Record) Error![]const u8 {
+    fn forget(self: *Engine, record: *Record) Error![]const u8 {
         try record.finish();
         var writer = try self.allocate(16);
         self.unload();
@@ -151,6 +182,7 @@ pub const Engine = struct {
     fn unload(self: *Engine) void {
         const loaded = self.loaded orelse return;
         loaded.crew.deinit();
+        if (loaded.live) |*made| made.deinit();
         loaded.arena.deinit();
         self.gpa.destroy(loaded);
         self.loaded = null;
@@ -159,6 +191,11 @@ pub const Engine = struct {
     fn run(self: *Engine, record: *Record) Error![]const u8 {
         const loaded = self.loaded orelse
             return self.failure.refuse(.state, "run: no network is loaded", .{});
+        if (loaded.live != null) return self.failure.refuse(
+            .state,
+            "run: the network is loaded for event execution",
+            .{},
+        );
         const network = &loaded.network;
         const samples = try record.integer("samples", 1, limits.samples);
         const threads = try record.integer("threads", 1, limits.threads);

@@ -19,6 +19,8 @@ pub const Code = enum {
     state,
     /// The frames do not fit the network.
     frames,
+    /// The events do not fit the network, or are not sorted.
+    events,
     /// No memory.
     memory,
 };

@@ -50,6 +50,25 @@ pub fn connect(
     }
 }
 
+/// That the edges lead through all layers, one after another.
+pub fn path(layers: []const Layer, edges: msgpack.Items, failure: *Failure) Refused!void {
+    var items = edges;
+    while (items.count > 0) {
+        const from, const to = try pair(&items, failure);
+        for (layers, 0..) |layer, i| {
+            if (!std.mem.eql(u8, layer.name, to)) continue;
+            const before = if (i == 0) "input" else layers[i - 1].name;
+            if (std.mem.eql(u8, from, before)) break;
+            return failure.refuse(
+                .unsupported,
+                "layer '{s}': it reads '{s}', not the layer before it; event execution takes" ++
+                    " sequential networks",
+                .{ to, from },
+            );
+        }
+    }
+}
+
 fn pair(items: *msgpack.Items, failure: *Failure) Refused![2][]const u8 {
     read: {
         const edge = items.next() orelse break :read;

@@ -1,8 +1,10 @@
-//! The kernels once more, compiled for one level of processor under a name of its own.
+//! The kernels once more, compiled for one level of processor under names of their own.
 
 const clocked = @import("clocked.zig");
+const event = @import("event.zig");
 const options = @import("options");
 
 comptime {
-    @export(&clocked.sample, .{ .name = options.symbol, .visibility = .hidden });
+    @export(&clocked.sample, .{ .name = "snn_sample_" ++ options.level, .visibility = .hidden });
+    @export(&event.advance, .{ .name = "snn_advance_" ++ options.level, .visibility = .hidden });
 }

@@ -77,3 +77,18 @@ pub const sum_bits: u6 = 53;
 
 /// Fraction bits of the reciprocal that an average of other than 2^p elements multiplies by.
 pub const factor_bits: u6 = 15;
+
+/// Events of one message, and a timestep of event execution in µs: an hour.
+pub const events: u64 = 1 << 16;
+pub const dt_us: u64 = 3_600_000_000;
+
+/// Times of events: half of what 64 bits hold, so that t0 and t can be added.
+pub const t_us: u64 = 1 << 63;
+
+/// Populations that events are handed through, each calling the next: a few hundred bytes of stack
+/// for each of them.
+pub const stages: usize = 256;
+
+/// Synaptic operations, silent steps and output events that one request of events may take: some
+/// ten seconds. A network whose spikes beget ever more spikes ends there.
+pub const event_work: u64 = 1 << 36;

@@ -227,6 +227,15 @@ pub const Writer = struct {
         self.put(u64, 0xcf, value);
     }
 
+    pub fn signed(self: *Writer, value: i64) void {
+        self.put(i64, 0xd3, value);
+    }
+
+    pub fn nil(self: *Writer) void {
+        self.bytes[self.at] = 0xc0;
+        self.at += 1;
+    }
+
     pub fn boolean(self: *Writer, value: bool) void {
         self.bytes[self.at] = if (value) 0xc3 else 0xc2;
         self.at += 1;
@@ -234,6 +243,12 @@ pub const Writer = struct {
 
     pub fn text(self: *Writer, value: []const u8) void {
         self.put(u16, 0xda, @intCast(value.len));
+        @memcpy(self.bytes[self.at..][0..value.len], value);
+        self.at += value.len;
+    }
+
+    pub fn bytesOf(self: *Writer, value: []const u8) void {
+        self.put(u32, 0xc6, @intCast(value.len));
         @memcpy(self.bytes[self.at..][0..value.len], value);
         self.at += value.len;
     }

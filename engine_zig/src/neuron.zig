@@ -81,7 +81,8 @@ pub const Neuron = struct {
         return count;
     }
 
-    inline fn charged(
+    /// What `x` makes of `v`, before threshold and reset.
+    pub inline fn charged(
         self: *const Neuron,
         comptime charge: Charge,
         comptime width: u32,

@@ -62,7 +62,7 @@ pub const Law = struct {
 
     /// Factors of V and X, and what is added: of u = V + (X - (V - rest))·leak, for example,
     /// 1 - leak, leak and rest·leak.
-    fn linear(self: *const Law) struct { Dyadic, Dyadic, Term } {
+    pub fn linear(self: *const Law) struct { Dyadic, Dyadic, Term } {
         const leak = self.leak;
         if (self.charge == .normal) return .{
             self.decay,
@@ -106,7 +106,7 @@ pub const Law = struct {
 };
 
 /// A coefficient or constant: units·2^-fraction, times a number of up to `times` units.
-const Term = struct { units: i128, fraction: i32, times: u64 = 1 };
+pub const Term = struct { units: i128, fraction: i32, times: u64 = 1 };
 
 /// u = decay·V + gain·X + bias at the fraction `fraction`, in 53 bits with all that is added.
 const Form = struct {

@@ -71,8 +71,10 @@ test {
     _ = @import("failure.zig");
     _ = @import("fixed.zig");
     _ = @import("grid.zig");
+    _ = @import("leak.zig");
     _ = @import("msgpack.zig");
     _ = @import("neuron.zig");
+    _ = @import("reach.zig");
     _ = @import("simd.zig");
     _ = @import("tensor.zig");
     _ = @import("window.zig");

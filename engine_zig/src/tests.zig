@@ -267,7 +267,7 @@ fn damage(accumulator: []const u8, shown: [2]i32) !void {
         try testing.expect(field(reply, "ok") != null);
         const w = message.start();
         w.map(1);
-        name(w, "op", "reset");
+        name(w, "op", "unload");
         try testing.expect(good(engine.call(message.bytes())));
     }
     try testing.expect(accepted > 100);

@@ -91,7 +91,7 @@ def exercise(handle: Handle, request: bytes) -> None:
         made = ask(handle, run)
         assert made["ok"]
         assert len(made["logits"]) == 4 * reply["outputs"]
-    ask(handle, {"op": "reset"})
+    ask(handle, {"op": "unload"})
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +337,7 @@ def test_states(handle):
     assert ask(handle, {**run, "threads": 0})["code"] == "invalid"
     assert ask(handle, {**run, "threads": 10**9})["code"] == "limit"
     assert ask(handle, {**run, "more": 0})["error"] == "request: 'more' is not a known key"
-    assert ask(handle, {"op": "reset"})["ok"]
+    assert ask(handle, {"op": "unload"})["ok"]
     assert ask(handle, run)["code"] == "state"
 
 
@@ -349,7 +349,7 @@ def test_sizes_that_overflow_are_not_taken_for_small_ones(handle):
     assert ask(handle, {"op": "load", "network": large})["frame_bytes"] == 2**43
     run = {"op": "run", "samples": 2**21, "threads": 1, "spikes": True, "frames": b""}
     assert ask(handle, run)["code"] == "frames"
-    ask(handle, {"op": "reset"})
+    ask(handle, {"op": "unload"})
 
 
 def test_work_of_one_request_is_bounded():

@@ -17,7 +17,7 @@ def levels():
     """The kernels that this processor can run."""
     tiny = Network((Linear("l", np.ones((1, 1), np.float32), None),), (("input", "l"),), (1,), 1)
     yield "baseline"
-    for level in ("x86_64_v3", "x86_64_v4"):
+    for level in ("x86_64_v2", "x86_64_v3", "x86_64_v4"):
         with contextlib.suppress(EngineError), Engine.load(tiny, cpu=level) as engine:
             assert engine.cpu == level
             yield level

@@ -63,26 +63,12 @@ class Engine:
 
     @classmethod
     def load(cls, network: Network | bytes, cpu: str | None = None) -> Engine:
-        """Load a network or a packed document; `cpu` (baseline, x86_64_v3, x86_64_v4) chooses the
+        """Load a network or a packed document; `cpu` (baseline, x86_64_v2 … v4) chooses the
         kernels, None: the fastest that this processor runs. All give the same answer.
 
         Raises NetworkError for bytes that are no document, EngineError for what the engine refuses.
         """
-        document = network if isinstance(network, bytes) else network.pack()
-        known = network if isinstance(network, Network) else Network.unpack(network)
-        choice = {} if cpu is None else {"cpu": cpu}
-        head = msgpack.Packer(autoreset=False)
-        head.pack_map_header(2 + len(choice))
-        for key, value in {"op": "load", **choice}.items():
-            head.pack(key)
-            head.pack(value)
-        head.pack("network")
-        handle = Handle()
-        try:
-            loaded = _answer(handle.call(head.bytes() + document))
-        except BaseException:
-            handle.close()
-            raise
+        known, handle, loaded = opened(network, cpu, {})
         return cls(known, handle, loaded)
 
     @property
@@ -192,7 +178,7 @@ class Engine:
         request[len(head) + 5 :] = data.reshape(-1).view(np.uint8).data
         stop = start + len(frames)
         with self._lock:
-            reply = _answer(self._handle.call(request))
+            reply = answer(self._handle.call(request))
             logits = np.frombuffer(reply["logits"], "<f4")
             run.logits[start:stop] = logits.reshape(len(frames), -1)
             for name, bits in run.spikes.items():
@@ -207,8 +193,29 @@ class Engine:
                 into[key] = into.get(key, 0) + n
 
 
-def _answer(reply: memoryview) -> dict[str, Any]:
-    answer: dict[str, Any] = msgpack.unpackb(reply, max_bin_len=len(reply))
-    if not answer["ok"]:
-        raise EngineError(answer["error"], answer["code"])
-    return answer
+def opened(
+    network: Network | bytes, cpu: str | None, asked: Mapping[str, Any]
+) -> tuple[Network, Handle, dict[str, Any]]:
+    """The network in an engine of its own, and the reply to loading it; `asked`: further fields."""
+    document = network if isinstance(network, bytes) else network.pack()
+    known = network if isinstance(network, Network) else Network.unpack(network)
+    fields = {"op": "load", **asked, **({} if cpu is None else {"cpu": cpu})}
+    head = msgpack.Packer(autoreset=False)
+    head.pack_map_header(1 + len(fields))
+    for key, value in fields.items():
+        head.pack(key)
+        head.pack(value)
+    head.pack("network")
+    handle = Handle()
+    try:
+        return known, handle, answer(handle.call(head.bytes() + document))
+    except BaseException:
+        handle.close()
+        raise
+
+
+def answer(reply: memoryview) -> dict[str, Any]:
+    found: dict[str, Any] = msgpack.unpackb(reply, max_bin_len=len(reply))
+    if not found["ok"]:
+        raise EngineError(found["error"], found["code"])
+    return found

@@ -1,0 +1,268 @@
+"""A network that takes events one by one, and what it answers."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
+from typing import Any, Literal, Self
+
+import attrs
+import msgpack
+import numpy as np
+from attrs import field, frozen
+from attrs.validators import ge, in_, instance_of, optional
+from numpy.typing import NDArray
+
+from snn_engine.engine import answer, opened
+from snn_engine.library import EngineError, Handle
+from snn_kernel.network import Network
+from snn_kernel.signals import EVENT
+
+# At most what one message may hold (limits.zig).
+CALL_EVENTS = 1 << 16
+# Times that u32 does not hold.
+LONG_EVENT = np.dtype([("x", "<u4"), ("y", "<u4"), ("t", "<u8"), ("p", "<u4")])
+
+Counters = Mapping[str, Mapping[str, int]]
+
+
+@frozen(kw_only=True)
+class Event:
+    """Event execution: v += w; v = max(v, floor); while v ≥ threshold: emit, v -= threshold.
+
+    order         in which order the neurons that one event makes fire do so: "hwc" (y, x, channel
+                  ascending) or "chw"; default hwc. It can change results
+    floor         no potential falls below it; None: unbounded; default -1.0
+    single_spike  a neuron answers an event with one event at most, however high its potential is
+    dt_us         the timestep in µs with which biases and leaks act; needed where there are any
+    """
+
+    order: Literal["hwc", "chw"] = field(default="hwc", validator=in_(("hwc", "chw")))
+    floor: float | None = -1.0
+    single_spike: bool = field(default=False, validator=instance_of(bool))
+    dt_us: int | None = field(default=None, validator=optional([instance_of(int), ge(1)]))
+
+
+@frozen
+class EventRun:
+    """What events led to, in the order in which it was emitted.
+
+    records: the events of the last population, (x, y, t, p), each with the time of the input event
+    that caused it. monitors: those of the populations asked for, by name. counters: per population,
+    what this run took of each operation (docs/engine_abi.md).
+    """
+
+    records: NDArray[Any] = field(eq=attrs.cmp_using(eq=np.array_equal))
+    monitors: Mapping[str, NDArray[Any]] = field(eq=False)
+    counters: Counters
+
+
+class EventEngine:
+    """A network in event execution, whose potentials live on from run to run until `reset`.
+
+    `with EventEngine.load(network) as engine: engine.run(events).records`. It is a class of its own
+    beside Engine, whose runs take frames, start from rest and give logits: nothing but loading is
+    the same. Every call returns when all its events are done.
+    """
+
+    def __init__(self, network: Network, handle: Handle, execution: Event, cpu: str) -> None:
+        self.network = network
+        self.execution = execution
+        self.cpu = cpu  # for which level of processor its kernels were compiled
+        self._handle = handle
+        self._lock = Lock()
+
+    @classmethod
+    def load(
+        cls,
+        network: Network | bytes,
+        execution: Event | None = None,
+        cpu: str | None = None,
+    ) -> EventEngine:
+        """Load a sequential network (document or packed) for event execution (None: `Event()`).
+
+        `cpu` (baseline, x86_64_v2 … v4) chooses the kernels, None: the fastest that this processor
+        runs. Raises NetworkError for bytes that are no document, EngineError for what the engine
+        refuses: a layer that single events cannot go through is named.
+        """
+        how = execution or Event()
+        asked = {"execution": {"kind": "event", **attrs.asdict(how)}}
+        known, handle, loaded = opened(network, cpu, asked)
+        return cls(known, handle, how, loaded["cpu"])
+
+    def run(self, events: Any, monitor: Sequence[str] = (), sorted: bool = True) -> EventRun:
+        """Take `events` through the network: a record array with the fields x, y, t, p (any
+        integers, any order), or one event as a record or a tuple (x, y, t, p).
+
+        Times are in µs and, unless `sorted` is false, must not decrease, from run to run neither.
+        Raises EngineError for what is not events of the network's input; what earlier messages of
+        the same run have done stays done, a message itself is done whole or not at all.
+        """
+        given = _records(events)
+        out: list[NDArray[Any]] = []
+        monitors: dict[str, list[NDArray[Any]]] = {name: [] for name in monitor}
+        counters: dict[str, dict[str, int]] = {}
+        with self._lock:
+            for part, t0 in _messages(given):
+                self._part(part, t0, sorted, out, monitors, counters)
+        return EventRun(
+            _joined(out),
+            {name: _joined(parts) for name, parts in monitors.items()},
+            counters,
+        )
+
+    def reset(self) -> None:
+        """All potentials to rest, all counters to 0, time to 0."""
+        self._ask({"op": "reset"})
+
+    def state(self, layer: str) -> NDArray[Any]:
+        """The potentials of a population, (channel, y, x) or as many axes as it has: float32; of a
+        quantised network float64, exact. Timesteps up to the newest event are over."""
+        reply = self._ask({"op": "state", "layer": layer})
+        fraction = reply["fraction"]
+        if fraction is None:
+            values: NDArray[Any] = np.frombuffer(reply["values"], "<f4").astype(np.float32)
+        else:
+            values = np.ldexp(np.frombuffer(reply["values"], "<i8").astype(np.float64), -fraction)
+        return values.reshape(reply["shape"])
+
+    def counters(self) -> Counters:
+        """What all runs since loading, or the last `reset`, took of each operation."""
+        counters: Counters = self._ask({"op": "counters"})["counters"]
+        return counters
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        with self._lock:
+            self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return answer(self._handle.call(msgpack.packb(request)))
+
+    def _part(
+        self,
+        part: NDArray[Any],
+        t0: int,
+        sorted: bool,
+        out: list[NDArray[Any]],
+        monitors: dict[str, list[NDArray[Any]]],
+        counters: dict[str, dict[str, int]],
+    ) -> None:
+        head = {"op": "events", "t0_us": t0, "sorted": sorted, "monitor": list(monitors)}
+        try:
+            reply = answer(self._handle.call(_message(head, part, t0)))
+        except EngineError as error:
+            if error.code != "limit" or len(part) < 2:
+                raise
+            # So much follows from these events that one request is not enough.
+            for half in np.array_split(part, 2):
+                self._part(half, t0, sorted, out, monitors, counters)
+            return
+        out.append(_later(reply["records"], t0))
+        for name, parts in monitors.items():
+            parts.append(_later(reply["monitors"][name], t0))
+        for name, counts in reply["counters"].items():
+            into = counters.setdefault(name, dict.fromkeys(counts, 0))
+            for key, n in counts.items():
+                into[key] += n
+
+
+def _records(events: Any) -> NDArray[Any]:
+    """Events as a record array, whatever they came as; EngineError for what is none."""
+    if isinstance(events, tuple) and len(events) == 4 and all(np.ndim(v) == 0 for v in events):
+        numbers = [np.asarray(v) for v in events]
+        if any(n.dtype.kind not in "iu" for n in numbers):
+            raise EngineError(f"event {events}: x, y, t, p are not whole numbers", "events")
+        return np.array(
+            [events], [(name, n.dtype) for name, n in zip("xytp", numbers, strict=True)]
+        )
+    given = np.asarray(events)
+    names = given.dtype.names or ()
+    if set(names) != set("xytp"):
+        found = ", ".join(names) if names else str(given.dtype)
+        raise EngineError(f"events have the fields x, y, t, p; found {found}", "events")
+    if wrong := [n for n in "xytp" if given.dtype[n].kind not in "iu"]:
+        raise EngineError(f"events: the fields {', '.join(wrong)} are not integers", "events")
+    if given.ndim > 1:
+        raise EngineError(f"events are {given.ndim}-dimensional, not a row of records", "events")
+    if _mistaken(given):
+        raise EngineError(
+            "events: each of the four has x = y = t = p, as numpy.array([x, y, t, p], dtype=…) "
+            "makes them; one event is the tuple (x, y, t, p), an array of one is "
+            "numpy.array([(x, y, t, p)], dtype=…)",
+            "events",
+        )
+    return given.reshape(-1)
+
+
+def _mistaken(events: NDArray[Any]) -> bool:
+    """Whether a list of four numbers was made into four events, each number in all four fields."""
+    if events.shape != (4,) or not events["x"].any():
+        return False
+    return all(np.array_equal(events["x"], events[name]) for name in "ytp")
+
+
+def _messages(events: NDArray[Any]) -> Iterator[tuple[NDArray[Any], int]]:
+    """Parts that fit into one message each, and the time from which theirs are counted."""
+    if not len(events):
+        yield events, 0
+    start = 0
+    while start < len(events):
+        part = events[start : start + CALL_EVENTS]
+        if part["t"].min() < 0:
+            at = start + int(np.argmax(part["t"] < 0))
+            raise EngineError(f"events: record {at}: its time is {events['t'][at]} µs", "events")
+        low, high = int(part["t"].min()), int(part["t"].max())
+        while high - low >= 1 << 32:
+            part = part[: len(part) // 2]
+            low, high = int(part["t"].min()), int(part["t"].max())
+        # Times that fit stay as they are, so that nothing is added to them on the way back.
+        yield part, 0 if high < 1 << 32 else low
+        start += len(part)
+
+
+def _message(head: Mapping[str, Any], part: NDArray[Any], t0: int) -> bytearray:
+    """The request, the records in it written once."""
+    packed = msgpack.packb(head)
+    # The map takes one more key, whose value follows without being encoded anew.
+    packed = bytes([packed[0] + 1]) + packed[1:] + msgpack.packb("records")
+    request = bytearray(len(packed) + 5 + EVENT.itemsize * len(part))
+    request[: len(packed)] = packed
+    struct.pack_into(">BI", request, len(packed), 0xC6, EVENT.itemsize * len(part))
+    into = np.frombuffer(request, EVENT, offset=len(packed) + 5)
+    if part.dtype == EVENT and not t0:
+        into[:] = part
+        return request
+    for name in "xyp":
+        column = part[name]
+        if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
+            at = int(np.argmax((column < 0) | (column >= 1 << 32)))
+            raise EngineError(f"events: record {at}: {name} is {column[at]}", "events")
+        into[name] = column
+    into["t"] = part["t"] - t0 if t0 else part["t"]
+    return request
+
+
+def _later(data: bytes, t0: int) -> NDArray[Any]:
+    records: NDArray[Any] = np.frombuffer(data, EVENT)
+    if not t0:
+        return records
+    moved = records.astype(LONG_EVENT)
+    moved["t"] += np.uint64(t0)
+    return moved
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """One array: of EVENT, or LONG_EVENT where a time asks for it."""
+    if len(parts) == 1:
+        return parts[0]
+    kind = LONG_EVENT if any(p.dtype == LONG_EVENT for p in parts) else EVENT
+    return np.concatenate([p.astype(kind) for p in parts]) if parts else np.empty(0, EVENT)

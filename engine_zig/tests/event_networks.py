@@ -1,0 +1,95 @@
+"""Sequential networks for event execution, random ones and such as are documented, and events."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from snn_kernel.network import (
+    INPUT,
+    Conv,
+    Flatten,
+    Layer,
+    Linear,
+    Network,
+    Neuron,
+    Pool,
+)
+from snn_kernel.signals import EVENT
+
+F = np.float32
+
+
+def chain(layers: Any, shape: tuple[int, ...], **more: Any) -> Network:
+    """A network of layers one after another."""
+    names = [INPUT, *(layer.name for layer in layers)]
+    edges = tuple(pairwise(names))
+    return Network(tuple(layers), edges, shape, 1, **more)
+
+
+def events(network: Network, count: int, seed: int, span: int = 10) -> Any:
+    """`count` events anywhere on the input, `span` µs apart on average."""
+    rng = np.random.default_rng(seed)
+    channels, height, width = (*network.input_shape, 1, 1)[:3]
+    records = np.zeros(count, EVENT)
+    records["x"], records["y"] = rng.integers(0, width, count), rng.integers(0, height, count)
+    records["p"] = rng.integers(0, channels, count)
+    records["t"] = np.sort(rng.integers(0, span * count + 1, count))
+    return records
+
+
+def drawn(seed: int, size: int = 9) -> Network:
+    """A random network: convolutions with stride, padding and groups, pools, a Linear at the end;
+    neurons with and without leak and bias."""
+    rng = np.random.default_rng(seed)
+    shape: tuple[int, ...] = (int(rng.integers(1, 5)), *map(int, rng.integers(4, size + 1, 2)))
+    first, layers = shape, []
+
+    def add(layer: Layer) -> None:
+        nonlocal shape
+        layers.append(layer)
+        shape = chain([layer], shape).shapes[layer.name]
+
+    for i in range(rng.integers(1, 4)):
+        groups = int(rng.choice([g for g in (1, 2, 3) if shape[0] % g == 0]))
+        outputs, kernel = groups * int(rng.integers(1, 40 // groups)), rng.integers(1, 5, 2)
+        kernel = np.minimum(kernel, shape[1:])
+        bias = rng.normal(0, 0.02, outputs).astype(F) if rng.random() < 0.3 else None
+        fan_in = shape[0] // groups * int(np.prod(kernel))
+        weight = rng.normal(0.1, 1 / np.sqrt(fan_in), (outputs, shape[0] // groups, *kernel))
+        sizes = [tuple(map(int, rng.integers(low, high, 2))) for low, high in ((1, 4), (0, 3))]
+        add(Conv(f"conv{i}", weight.astype(F), bias, *sizes, groups))
+        add(population(rng, f"spikes{i}"))
+        if min(shape[1:]) >= 2 and rng.random() < 0.6:
+            size_ = (int(rng.integers(1, 3)), int(rng.integers(1, 3)))
+            how = str(rng.choice(["avg", "sum"]))
+            add(Pool(f"pool{i}", how, size_, size_, (0, 0)))
+    add(Flatten("flatten"))
+    weight = rng.normal(0.1, 1 / np.sqrt(shape[0]), (int(rng.integers(1, 70)), shape[0]))
+    add(Linear("linear", weight.astype(F), None))
+    add(population(rng, "out"))
+    return chain(layers, first)
+
+
+def population(rng: np.random.Generator, name: str) -> Neuron:
+    """Mostly integrate-and-fire, otherwise anything."""
+    if rng.random() < 0.5:
+        return Neuron(name, 1.0)
+    reset = str(rng.choice(["subtract", "value"]))
+    value = float(rng.choice([0.0, -0.25])) if reset == "value" else 0.0
+    return Neuron(
+        name,
+        threshold=float(rng.choice([1.0, 0.7, 0.25])),
+        decay=float(rng.choice([1.0, 0.9])),
+        gain=float(rng.choice([1.0, 0.3])),
+        bias=float(rng.choice([0.0, 0.01])),
+        reset=reset,
+        value=value,
+        start=value,
+        payload=float(rng.choice([1.0, 0.75])),
+        charge=str(rng.choice(["normal", "lif", "lif_undecayed"])),
+        tau=float(rng.choice([2.0, 3.7])),
+        rest=value,
+    )
