@@ -1,6 +1,7 @@
 //! One engine: at most one network, its threads' memory, its last reply.
 
 const std = @import("std");
+const batch = @import("batch.zig");
 const clocked = @import("clocked.zig");
 const counters = @import("counters.zig");
 const cpu = @import("cpu.zig");
@@ -9,6 +10,7 @@ const fixed = @import("fixed.zig");
 const limits = @import("limits.zig");
 const live = @import("live.zig");
 const msgpack = @import("msgpack.zig");
+
 const Error = @import("failure.zig").Error;
 const Execution = @import("execution.zig").Execution;
 const Failure = @import("failure.zig").Failure;
@@ -30,7 +32,7 @@ const Loaded = struct {
     live: ?Live = null,
 };
 
-const Operation = enum { load, unload, run, events, state, counters, reset };
+const Operation = enum { load, unload, run, events, samples, state, counters, reset };
 
 pub const Engine = struct {
     gpa: std.mem.Allocator,
@@ -86,6 +88,7 @@ pub const Engine = struct {
             .run => self.run(&record),
             .unload => self.forget(&record),
             .events => live.events(self, try self.asynchronous(), &record),
+            .samples => batch.samples(self, try self.asynchronous(), &record),
             .state => live.state(self, try self.asynchronous(), &record),
             .counters => live.counters(self, try self.asynchronous(), &record),
             .reset => live.reset(self, try self.asynchronous(), &record),

@@ -82,6 +82,9 @@ pub const factor_bits: u6 = 15;
 pub const events: u64 = 1 << 16;
 pub const dt_us: u64 = 3_600_000_000;
 
+/// Events of all samples of one message: 256 MiB.
+pub const sample_events: u64 = 1 << 24;
+
 /// Times of events: half of what 64 bits hold, so that t0 and t can be added.
 pub const t_us: u64 = 1 << 63;
 

@@ -57,11 +57,7 @@ pub const Live = struct {
         switch (stream.stop) {
             .none => {},
             .memory => return error.OutOfMemory,
-            .work => return failure.refuse(
-                .limit,
-                "events: more than {d} operations follow from them; ask for fewer at once",
-                .{limits.event_work},
-            ),
+            .work => return tired(failure),
         }
         for (self.totals, stream.tallies) |*total, tally| total.add(tally);
     }
@@ -70,6 +66,8 @@ pub const Live = struct {
     pub fn check(
         self: *const Live,
         records: Records,
+        /// The number of the first one, for the text.
+        start: u64,
         sorted: bool,
         since: u64,
         failure: *Failure,
@@ -84,13 +82,13 @@ pub const Live = struct {
             }) |field| if (field[1] >= field[2]) return failure.refuse(
                 .events,
                 "events: record {d}: {s} is {d}, the input {f} has {d}",
-                .{ i, field[0], field[1], input, field[2] },
+                .{ start + i, field[0], field[1], input, field[2] },
             );
             const time = records.time(i);
             if (time < newest and sorted) return failure.refuse(
                 .events,
                 "events: record {d}: its time, {d} µs, is before {d} µs, of the event before it",
-                .{ i, time, newest },
+                .{ start + i, time, newest },
             );
             newest = @max(newest, time);
         }
@@ -132,21 +130,11 @@ pub fn events(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
             return record.refuse(.invalid, "records", "is not binary"),
         .t0_us = try record.integer("t0_us", 0, limits.t_us),
     };
-    const sorted = if (record.optional("sorted")) |value| value.boolean() orelse
-        return record.refuse(.invalid, "sorted", "is not a boolean") else true;
+    const sorted = try sortedness(record);
     try monitor(live, record);
     try record.finish();
-    if (records.bytes.len % Records.size != 0) return failure.refuse(
-        .events,
-        "events: {d} bytes are not whole records of {d}",
-        .{ records.bytes.len, Records.size },
-    );
-    if (records.count() > limits.events) return failure.refuse(
-        .limit,
-        "events: {d} records exceed {d}; send them in several messages",
-        .{ records.count(), limits.events },
-    );
-    const now = try live.check(records, sorted, live.now_us, failure);
+    try whole(records, limits.events, failure);
+    const now = try live.check(records, 0, sorted, live.now_us, failure);
     try live.show(records, failure);
     const before = live.now_us;
     live.now_us = now;
@@ -156,6 +144,34 @@ pub fn events(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
         for (live.totals, live.stream.tallies) |*total, tally| total.take(tally);
         return err;
     };
+}
+
+/// Whether events must be sorted by time: yes, unless the request says no.
+pub fn sortedness(record: *Record) Refused!bool {
+    const value = record.optional("sorted") orelse return true;
+    return value.boolean() orelse record.refuse(.invalid, "sorted", "is not a boolean");
+}
+
+/// That there are whole records, and not too many.
+pub fn whole(records: Records, most: u64, failure: *Failure) Refused!void {
+    if (records.bytes.len % Records.size != 0) return failure.refuse(
+        .events,
+        "events: {d} bytes are not whole records of {d}",
+        .{ records.bytes.len, Records.size },
+    );
+    if (records.count() > most) return failure.refuse(
+        .limit,
+        "events: {d} records exceed {d}; send them in several messages",
+        .{ records.count(), most },
+    );
+}
+
+pub fn tired(failure: *Failure) Refused {
+    return failure.refuse(
+        .limit,
+        "events: more than {d} operations follow from them; ask for fewer at once",
+        .{limits.event_work},
+    );
 }
 
 /// Which populations are listened to: the last one always.
@@ -237,14 +253,14 @@ const Counts = struct {
     }
 };
 
-fn countsBytes(wiring: *const Wiring) u64 {
+pub fn countsBytes(wiring: *const Wiring) u64 {
     var size: u64 = 16;
     const each = std.meta.fields(Counts).len * 40;
     for (wiring.stages) |stage| size += stage.name.len + 8 + each;
     return size;
 }
 
-fn counts(writer: *msgpack.Writer, wiring: *const Wiring, tallies: []const Tally) void {
+pub fn counts(writer: *msgpack.Writer, wiring: *const Wiring, tallies: []const Tally) void {
     writer.map(wiring.stages.len);
     for (wiring.stages, tallies) |*stage, tally| {
         const found: Counts = .of(stage, tally);

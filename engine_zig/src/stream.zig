@@ -101,7 +101,7 @@ pub const Sink = struct {
     }
 };
 
-pub const Stop = enum { none, work, memory };
+pub const Stop = enum(u8) { none, work, memory };
 
 pub const Stream = struct {
     gpa: std.mem.Allocator,
@@ -206,10 +206,15 @@ pub const Stream = struct {
         @memcpy(self.steps, self.steps_kept);
     }
 
-    /// Whether the request has done more than one may.
-    pub fn tire(self: *Stream) void {
+    /// What the request at hand has done.
+    pub fn work(self: *const Stream) u64 {
         var all: u64 = 0;
         for (self.tallies) |tally| all +|= tally.work();
-        if (all > limits.event_work) self.stop = .work;
+        return all;
+    }
+
+    /// Whether it has done more than one may.
+    pub fn tire(self: *Stream) void {
+        if (self.work() > limits.event_work) self.stop = .work;
     }
 };

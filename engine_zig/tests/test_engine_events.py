@@ -50,3 +50,21 @@ def test_the_document_s_mistake_is_told():
         with pytest.raises(EngineError, match=r"one event is the tuple \(x, y, t, p\)"):
             engine.run(wrong)
         assert len(engine.run((0, 0, 100_000, 3)).records) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_samples_are_runs_from_rest(threads):
+    network = drawn(5)
+    how = Event(dt_us=40)
+    given = [events(network, n, n) for n in (30, 0, 1, 77, 12)]
+    with EventEngine.load(network, how) as engine:
+        engine.run(events(network, 20, 0))
+        before = engine.counters()
+        found, counters = engine.samples(given, threads)
+        assert engine.counters() == before
+        total = 0
+        for sample, out in zip(given, found, strict=True):
+            engine.reset()
+            np.testing.assert_array_equal(out, engine.run(sample).records)
+            total += engine.counters()["out"]["synaptic_operations"]
+    assert counters["out"]["synaptic_operations"] == total > 0

@@ -21,6 +21,9 @@ from snn_kernel.signals import EVENT
 
 # At most what one message may hold (limits.zig).
 CALL_EVENTS = 1 << 16
+# Events of samples in one message: so many that several threads have work, so few that an interrupt
+# is heard within seconds.
+CALL_SAMPLE_EVENTS = 1 << 20
 # Times that u32 does not hold.
 LONG_EVENT = np.dtype([("x", "<u4"), ("y", "<u4"), ("t", "<u8"), ("p", "<u4")])
 
@@ -112,6 +115,25 @@ class EventEngine:
             counters,
         )
 
+    def samples(
+        self, samples: Sequence[Any], threads: int = 1, sorted: bool = True
+    ) -> tuple[list[NDArray[Any]], Counters]:
+        """Run independent samples, each from rest and leaving no trace, on `threads`; the events
+        that each led to, and what all of them together took.
+
+        A sample is what `run` takes. Neither potentials nor counters of the engine change.
+        """
+        given = [_records(sample) for sample in samples]
+        out: list[NDArray[Any]] = []
+        counters: dict[str, dict[str, int]] = {}
+        start, size = 0, 0
+        for stop, sample in enumerate(given, 1):
+            size += len(sample)
+            if stop == len(given) or size + len(given[stop]) > CALL_SAMPLE_EVENTS:
+                self._batch(given[start:stop], threads, sorted, out, counters)
+                start, size = stop, 0
+        return out, counters
+
     def reset(self) -> None:
         """All potentials to rest, all counters to 0, time to 0."""
         self._ask({"op": "reset"})
@@ -147,6 +169,37 @@ class EventEngine:
         with self._lock:
             return answer(self._handle.call(msgpack.packb(request)))
 
+    def _batch(
+        self,
+        given: list[NDArray[Any]],
+        threads: int,
+        sorted: bool,
+        out: list[NDArray[Any]],
+        counters: dict[str, dict[str, int]],
+    ) -> None:
+        starts = [_span(sample) for sample in given]
+        offsets = np.cumsum([0, *map(len, given)], dtype="<u8")
+        head = {"op": "samples", "offsets": offsets.tobytes(), "threads": threads, "sorted": sorted}
+        request, into = _message(head, int(offsets[-1]))
+        ends = offsets.tolist()
+        for sample, start, a, b in zip(given, starts, ends, ends[1:], strict=False):
+            _write(into[a:b], sample, start)
+        try:
+            with self._lock:
+                reply = answer(self._handle.call(request))
+        except EngineError as error:
+            if error.code != "limit" or len(given) < 2:
+                raise
+            middle = len(given) // 2
+            self._batch(given[:middle], threads, sorted, out, counters)
+            self._batch(given[middle:], threads, sorted, out, counters)
+            return
+        records = np.frombuffer(reply["records"], EVENT)
+        ends = np.frombuffer(reply["offsets"], "<u8").tolist()
+        for start, a, b in zip(starts, ends, ends[1:], strict=False):
+            out.append(_later(records[a:b], start))
+        _count(counters, reply["counters"])
+
     def _part(
         self,
         part: NDArray[Any],
@@ -158,7 +211,9 @@ class EventEngine:
     ) -> None:
         head = {"op": "events", "t0_us": t0, "sorted": sorted, "monitor": list(monitors)}
         try:
-            reply = answer(self._handle.call(_message(head, part, t0)))
+            request, into = _message(head, len(part))
+            _write(into, part, t0)
+            reply = answer(self._handle.call(request))
         except EngineError as error:
             if error.code != "limit" or len(part) < 2:
                 raise
@@ -166,13 +221,10 @@ class EventEngine:
             for half in np.array_split(part, 2):
                 self._part(half, t0, sorted, out, monitors, counters)
             return
-        out.append(_later(reply["records"], t0))
+        out.append(_later(np.frombuffer(reply["records"], EVENT), t0))
         for name, parts in monitors.items():
-            parts.append(_later(reply["monitors"][name], t0))
-        for name, counts in reply["counters"].items():
-            into = counters.setdefault(name, dict.fromkeys(counts, 0))
-            for key, n in counts.items():
-                into[key] += n
+            parts.append(_later(np.frombuffer(reply["monitors"][name], EVENT), t0))
+        _count(counters, reply["counters"])
 
 
 def _records(events: Any) -> NDArray[Any]:
@@ -217,30 +269,50 @@ def _messages(events: NDArray[Any]) -> Iterator[tuple[NDArray[Any], int]]:
     start = 0
     while start < len(events):
         part = events[start : start + CALL_EVENTS]
-        if part["t"].min() < 0:
-            at = start + int(np.argmax(part["t"] < 0))
-            raise EngineError(f"events: record {at}: its time is {events['t'][at]} µs", "events")
-        low, high = int(part["t"].min()), int(part["t"].max())
-        while high - low >= 1 << 32:
+        while (first := _start(part)) is None:
             part = part[: len(part) // 2]
-            low, high = int(part["t"].min()), int(part["t"].max())
-        # Times that fit stay as they are, so that nothing is added to them on the way back.
-        yield part, 0 if high < 1 << 32 else low
+        yield part, first
         start += len(part)
 
 
-def _message(head: Mapping[str, Any], part: NDArray[Any], t0: int) -> bytearray:
-    """The request, the records in it written once."""
+def _start(events: NDArray[Any]) -> int | None:
+    """The time from which those of `events` are counted, such that u32 holds them; None: none.
+
+    Times that fit stay as they are, so that nothing is added to them on the way back.
+    """
+    if not len(events):
+        return 0
+    low, high = int(events["t"].min()), int(events["t"].max())
+    if low < 0:
+        raise EngineError(f"events: a time is {low} µs, before 0", "events")
+    if high < 1 << 32:
+        return 0
+    return low if high - low < 1 << 32 else None
+
+
+def _span(sample: NDArray[Any]) -> int:
+    """As `_start`, of a sample, which is not taken apart."""
+    start = _start(sample)
+    if start is None:
+        raise EngineError("samples: one lasts longer than 2^32 µs", "events")
+    return start
+
+
+def _message(head: Mapping[str, Any], count: int) -> tuple[bytearray, NDArray[Any]]:
+    """The request, and room for `count` records in it, so that they are written only once."""
     packed = msgpack.packb(head)
     # The map takes one more key, whose value follows without being encoded anew.
     packed = bytes([packed[0] + 1]) + packed[1:] + msgpack.packb("records")
-    request = bytearray(len(packed) + 5 + EVENT.itemsize * len(part))
+    request = bytearray(len(packed) + 5 + EVENT.itemsize * count)
     request[: len(packed)] = packed
-    struct.pack_into(">BI", request, len(packed), 0xC6, EVENT.itemsize * len(part))
-    into = np.frombuffer(request, EVENT, offset=len(packed) + 5)
-    if part.dtype == EVENT and not t0:
+    struct.pack_into(">BI", request, len(packed), 0xC6, EVENT.itemsize * count)
+    return request, np.frombuffer(request, EVENT, offset=len(packed) + 5)
+
+
+def _write(into: NDArray[Any], part: NDArray[Any], t0: int) -> None:
+    if part.dtype == EVENT:
         into[:] = part
-        return request
+        return
     for name in "xyp":
         column = part[name]
         if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
@@ -248,16 +320,21 @@ def _message(head: Mapping[str, Any], part: NDArray[Any], t0: int) -> bytearray:
             raise EngineError(f"events: record {at}: {name} is {column[at]}", "events")
         into[name] = column
     into["t"] = part["t"] - t0 if t0 else part["t"]
-    return request
 
 
-def _later(data: bytes, t0: int) -> NDArray[Any]:
-    records: NDArray[Any] = np.frombuffer(data, EVENT)
+def _later(records: NDArray[Any], t0: int) -> NDArray[Any]:
     if not t0:
         return records
     moved = records.astype(LONG_EVENT)
     moved["t"] += np.uint64(t0)
     return moved
+
+
+def _count(into: dict[str, dict[str, int]], counters: Counters) -> None:
+    for name, counts in counters.items():
+        sums = into.setdefault(name, dict.fromkeys(counts, 0))
+        for key, n in counts.items():
+            sums[key] += n
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
