@@ -11,42 +11,70 @@ pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{});
     const optimize = b.standardOptimizeOption(.{});
 
+    const kernels = levelled(b, target, optimize);
+    const whole = b.addObject(.{
+        .name = "engine",
+        .root_module = module(b, "src/root.zig", target, optimize),
+    });
+
     const library = b.addLibrary(.{
         .name = "snn_engine",
         .linkage = .dynamic,
-        .root_module = engine(b, target, optimize),
+        .root_module = module(b, null, target, optimize),
     });
-    b.getInstallStep().dependOn(&b.addInstallArtifact(library, .{
-        .dest_dir = .{ .override = .lib },
-        .implib_dir = .disabled,
-        .pdb_dir = .disabled,
-    }).step);
+    const executable = b.addExecutable(.{
+        .name = "snn-engine",
+        .root_module = module(b, "src/main.zig", target, optimize),
+    });
+    for ([_]*std.Build.Step.Compile{ library, executable }) |made| {
+        made.root_module.addObject(whole);
+        for (kernels) |object| made.root_module.addObject(object);
+        b.getInstallStep().dependOn(&b.addInstallArtifact(made, .{
+            .dest_dir = .{ .override = if (made == library) .lib else .bin },
+            .implib_dir = .disabled,
+            .pdb_dir = .disabled,
+        }).step);
+    }
 
-    const tests = b.addTest(.{ .root_module = engine(b, target, optimize) });
+    const tests = b.addTest(.{ .root_module = module(b, "src/root.zig", target, optimize) });
+    for (kernels) |object| tests.root_module.addObject(object);
     b.step("test", "Run the unit tests").dependOn(&b.addRunArtifact(tests).step);
 }
 
-fn engine(
+/// `file` as a module; null: one of objects alone.
+fn module(
     b: *std.Build,
+    file: ?[]const u8,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
 ) *std.Build.Module {
-    const root = b.createModule(.{
-        .root_source_file = b.path("src/root.zig"),
+    return b.createModule(.{
+        .root_source_file = if (file) |path| b.path(path) else null,
         .target = target,
         .optimize = optimize,
         .strip = optimize == .ReleaseFast,
+        .pic = true,
         // Threads must be the C library's: the process that loads this library has one, its signal
         // handlers run on any thread, and they need its thread-local storage.
         .link_libc = target.result.os.tag != .windows,
     });
-    if (target.result.cpu.arch == .x86_64) {
-        for (levels) |level| root.addObject(kernels(b, target, optimize, level[0], level[1]));
-    }
-    return root;
 }
 
-fn kernels(
+/// The kernels, compiled once for each level that the processors of `target` may have.
+fn levelled(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) []const *std.Build.Step.Compile {
+    if (target.result.cpu.arch != .x86_64) return &.{};
+    const made = b.allocator.alloc(*std.Build.Step.Compile, levels.len) catch @panic("OOM");
+    for (made, levels) |*object, level| {
+        object.* = compiled(b, target, optimize, level[0], level[1]);
+    }
+    return made;
+}
+
+fn compiled(
     b: *std.Build,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
@@ -57,13 +85,13 @@ fn kernels(
     query.cpu_model = .{ .explicit = model };
     const options = b.addOptions();
     options.addOption([]const u8, "level", level);
-    const module = b.createModule(.{
+    const root = b.createModule(.{
         .root_source_file = b.path("src/level.zig"),
         .target = b.resolveTargetQuery(query),
         .optimize = optimize,
         .strip = optimize == .ReleaseFast,
         .pic = true,
     });
-    module.addOptions("options", options);
-    return b.addObject(.{ .name = level, .root_module = module });
+    root.addOptions("options", options);
+    return b.addObject(.{ .name = level, .root_module = root });
 }

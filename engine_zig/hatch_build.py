@@ -17,12 +17,18 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Target(NamedTuple):
-    """A platform: Python's names for it, the wheel's, and the file that holds the library."""
+    """A platform: Python's names for it, the wheel's, and where the library and the executable
+    are put."""
 
     system: str
     machines: tuple[str, ...]
     tag: str
-    file: str
+    files: tuple[str, str]
+
+
+LINUX = ("lib/libsnn_engine.so", "bin/snn-engine")
+MACOS = ("lib/libsnn_engine.dylib", "bin/snn-engine")
+WINDOWS = ("lib/snn_engine.dll", "bin/snn-engine.exe")
 
 
 # glibc 2.17 is what manylinux2014 promises, macOS 11 the first for arm64.
@@ -31,21 +37,21 @@ TARGETS = {
         "Linux",
         ("x86_64", "amd64"),
         "manylinux_2_17_x86_64.manylinux2014_x86_64",
-        "lib/libsnn_engine.so",
+        LINUX,
     ),
     "aarch64-linux-gnu.2.17": Target(
         "Linux",
         ("aarch64", "arm64"),
         "manylinux_2_17_aarch64.manylinux2014_aarch64",
-        "lib/libsnn_engine.so",
+        LINUX,
     ),
     "aarch64-macos.11.0": Target(
-        "Darwin", ("arm64", "aarch64"), "macosx_11_0_arm64", "lib/libsnn_engine.dylib"
+        "Darwin", ("arm64", "aarch64"), "macosx_11_0_arm64", MACOS
     ),
     "x86_64-macos.11.0": Target(
-        "Darwin", ("x86_64",), "macosx_11_0_x86_64", "lib/libsnn_engine.dylib"
+        "Darwin", ("x86_64",), "macosx_11_0_x86_64", MACOS
     ),
-    "x86_64-windows": Target("Windows", ("amd64", "x86_64"), "win_amd64", "lib/snn_engine.dll"),
+    "x86_64-windows": Target("Windows", ("amd64", "x86_64"), "win_amd64", WINDOWS),
 }
 
 
@@ -53,7 +59,8 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
     """`SNN_ENGINE_TARGET` (a key of TARGETS) builds for another platform than this one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the library to the wheel, or put it beside the sources for an editable install."""
+        """Add library and executable to the wheel, or put them beside the sources for an editable
+        install."""
         name = os.environ.get("SNN_ENGINE_TARGET") or _here()
         if name not in TARGETS:
             raise SystemExit(f"SNN_ENGINE_TARGET is '{name}'; known: {', '.join(TARGETS)}")
@@ -63,16 +70,19 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
         prefix = Path(tempfile.mkdtemp(prefix="snn-engine-"))
         atexit.register(shutil.rmtree, prefix, ignore_errors=True)
         _compile(Path(self.root), name, prefix)
-        library = prefix / target.file
-        if version == "editable":
-            place = Path(self.root, "src", "snn_engine", "_lib", library.name)
-            place.parent.mkdir(exist_ok=True)
-            # A process that has the old library mapped keeps it; a half-written one is never seen.
-            partial = place.with_suffix(f".{os.getpid()}.partial")
-            shutil.copy2(library, partial)
-            os.replace(partial, place)
-        else:
-            build_data["force_include"][str(library)] = f"snn_engine/_lib/{library.name}"
+        for made in (prefix / file for file in target.files):
+            if version == "editable":
+                _place(made, Path(self.root, "src", "snn_engine", "_lib", made.name))
+            else:
+                build_data["force_include"][str(made)] = f"snn_engine/_lib/{made.name}"
+
+
+def _place(made: Path, place: Path) -> None:
+    """A process that has the old file mapped keeps it; a half-written one is never seen."""
+    place.parent.mkdir(exist_ok=True)
+    partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
+    shutil.copy2(made, partial)
+    os.replace(partial, place)
 
 
 def _here() -> str:
@@ -100,7 +110,7 @@ def _cache(root: Path) -> Path:
 
 
 def _compile(root: Path, target: str, prefix: Path) -> None:
-    """Put the library for `target` under `prefix`, or end the build with Zig's own words."""
+    """Put what is made for `target` under `prefix`, or end the build with Zig's own words."""
     cache = _cache(root)
     command = [
         *(sys.executable, "-m", "ziglang", "build", "-Doptimize=ReleaseFast"),

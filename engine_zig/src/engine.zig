@@ -39,8 +39,6 @@ pub const Engine = struct {
     failure: Failure = .{},
     loaded: ?*Loaded = null,
     reply: []u8 = &.{},
-    /// Errors are told without allocating: also the one that memory has run out.
-    refusal: [limits.text_bytes + 64]u8 = undefined,
 
     pub fn deinit(self: *Engine) void {
         self.unload();
@@ -54,15 +52,7 @@ pub const Engine = struct {
         self.reply = &.{};
         return self.answer(request) catch |err| {
             if (err == error.OutOfMemory) self.failure.note(.memory, "out of memory", .{});
-            var writer: msgpack.Writer = .{ .bytes = &self.refusal };
-            writer.map(3);
-            writer.text("ok");
-            writer.boolean(false);
-            writer.text("code");
-            writer.text(@tagName(self.failure.code));
-            writer.text("error");
-            writer.text(self.failure.text());
-            return self.refusal[0..writer.at];
+            return self.failure.reply();
         };
     }
 

@@ -2,6 +2,7 @@
 
 const std = @import("std");
 const limits = @import("limits.zig");
+const msgpack = @import("msgpack.zig");
 
 pub const Refused = error{Refused};
 pub const Error = error{ Refused, OutOfMemory };
@@ -29,6 +30,8 @@ pub const Failure = struct {
     code: Code = .malformed,
     buffer: [limits.text_bytes]u8 = undefined,
     length: usize = 0,
+    /// Errors are told without allocating: also the one that memory has run out.
+    message: [limits.text_bytes + 64]u8 = undefined,
 
     /// Keep code and text, and be the error to return.
     pub fn refuse(self: *Failure, code: Code, comptime format: []const u8, args: anytype) Refused {
@@ -47,6 +50,19 @@ pub const Failure = struct {
 
     pub fn text(self: *const Failure) []const u8 {
         return self.buffer[0..self.length];
+    }
+
+    /// The reply that tells it, valid until the next one.
+    pub fn reply(self: *Failure) []const u8 {
+        var writer: msgpack.Writer = .{ .bytes = &self.message };
+        writer.map(3);
+        writer.text("ok");
+        writer.boolean(false);
+        writer.text("code");
+        writer.text(@tagName(self.code));
+        writer.text("error");
+        writer.text(self.text());
+        return self.message[0..writer.at];
     }
 };
 

@@ -9,6 +9,16 @@ pub const message_bytes: u64 = (1 << 30) + (1 << 16);
 /// One reply: as for requests; whoever wants more samples asks in several messages.
 pub const reply_bytes: u64 = 1 << 30;
 
+/// Bytes of a stream that are read and written at once; what a request announces is given memory as
+/// it comes, this much first.
+pub const part_bytes: u32 = 1 << 16;
+
+/// Memory that a stream keeps from one request for the next: more than any of them but a load needs.
+pub const kept_bytes: u64 = 1 << 26;
+
+/// Callers of one socket at a time, each a thread and an engine; others wait to be let in.
+pub const connections: u32 = 64;
+
 /// Nesting of msgpack: request, network, layers, layer, array, shape make six.
 pub const depth: u32 = 8;
 

@@ -76,6 +76,7 @@ test {
     _ = @import("neuron.zig");
     _ = @import("reach.zig");
     _ = @import("simd.zig");
+    _ = @import("serve.zig");
     _ = @import("tensor.zig");
     _ = @import("window.zig");
     _ = @import("tests.zig");

@@ -15,6 +15,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
+from snn_engine.process import Process
 from snn_kernel.network import Conv, Linear, Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
@@ -53,7 +54,9 @@ class Run:
 class Engine:
     """A network in the engine: `with Engine.load(network) as engine: engine.run(frames)`."""
 
-    def __init__(self, network: Network, handle: Handle, loaded: Mapping[str, Any]) -> None:
+    def __init__(
+        self, network: Network, handle: Handle | Process, loaded: Mapping[str, Any]
+    ) -> None:
         self.network = network
         self.cpu: str = loaded["cpu"]  # for which level of processor its kernels were compiled
         self._handle = handle
@@ -62,13 +65,17 @@ class Engine:
         self._outputs: int = loaded["outputs"]
 
     @classmethod
-    def load(cls, network: Network | bytes, cpu: str | None = None) -> Engine:
+    def load(
+        cls, network: Network | bytes, cpu: str | None = None, isolated: bool = False
+    ) -> Engine:
         """Load a network or a packed document; `cpu` (baseline, x86_64_v2 … v4) chooses the
-        kernels, None: the fastest that this processor runs. All give the same answer.
+        kernels, None: the fastest that this processor runs. All give the same answer. `isolated`
+        runs the engine in a process of its own, whose end is an EngineError here: for networks from
+        strangers. It shields this process and confines nothing else.
 
         Raises NetworkError for bytes that are no document, EngineError for what the engine refuses.
         """
-        known, handle, loaded = opened(network, cpu, {})
+        known, handle, loaded = opened(network, cpu, isolated, {})
         return cls(known, handle, loaded)
 
     @property
@@ -194,8 +201,8 @@ class Engine:
 
 
 def opened(
-    network: Network | bytes, cpu: str | None, asked: Mapping[str, Any]
-) -> tuple[Network, Handle, dict[str, Any]]:
+    network: Network | bytes, cpu: str | None, isolated: bool, asked: Mapping[str, Any]
+) -> tuple[Network, Handle | Process, dict[str, Any]]:
     """The network in an engine of its own, and the reply to loading it; `asked`: further fields."""
     document = network if isinstance(network, bytes) else network.pack()
     known = network if isinstance(network, Network) else Network.unpack(network)
@@ -206,7 +213,7 @@ def opened(
         head.pack(key)
         head.pack(value)
     head.pack("network")
-    handle = Handle()
+    handle = Process() if isolated else Handle()
     try:
         return known, handle, answer(handle.call(head.bytes() + document))
     except BaseException:

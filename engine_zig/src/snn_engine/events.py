@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from snn_engine.engine import answer, opened
 from snn_engine.library import EngineError, Handle
+from snn_engine.process import Process
 from snn_kernel.network import Network
 from snn_kernel.signals import EVENT
 
@@ -69,7 +70,9 @@ class EventEngine:
     the same. Every call returns when all its events are done.
     """
 
-    def __init__(self, network: Network, handle: Handle, execution: Event, cpu: str) -> None:
+    def __init__(
+        self, network: Network, handle: Handle | Process, execution: Event, cpu: str
+    ) -> None:
         self.network = network
         self.execution = execution
         self.cpu = cpu  # for which level of processor its kernels were compiled
@@ -82,16 +85,17 @@ class EventEngine:
         network: Network | bytes,
         execution: Event | None = None,
         cpu: str | None = None,
+        isolated: bool = False,
     ) -> EventEngine:
         """Load a sequential network (document or packed) for event execution (None: `Event()`).
 
         `cpu` (baseline, x86_64_v2 … v4) chooses the kernels, None: the fastest that this processor
-        runs. Raises NetworkError for bytes that are no document, EngineError for what the engine
+        runs; `isolated` as in Engine.load. Raises NetworkError for bytes that are no document, EngineError for what the engine
         refuses: a layer that single events cannot go through is named.
         """
         how = execution or Event()
         asked = {"execution": {"kind": "event", **attrs.asdict(how)}}
-        known, handle, loaded = opened(network, cpu, asked)
+        known, handle, loaded = opened(network, cpu, isolated, asked)
         return cls(known, handle, how, loaded["cpu"])
 
     def run(self, events: Any, monitor: Sequence[str] = (), sorted: bool = True) -> EventRun:

@@ -10,6 +10,7 @@ from typing import Any
 from snn_kernel import RunError
 
 ABI_VERSION = 1
+LIMIT_BYTES = (1 << 30) + (1 << 16)  # of one request, limits.zig
 OK, OUT_OF_MEMORY, BAD_ARGUMENT, BUSY = range(4)
 RESULTS = {
     OUT_OF_MEMORY: "out of memory",
