@@ -39,6 +39,13 @@ pub fn build(b: *std.Build) void {
     const tests = b.addTest(.{ .root_module = module(b, "src/root.zig", target, optimize) });
     for (kernels) |object| tests.root_module.addObject(object);
     b.step("test", "Run the unit tests").dependOn(&b.addRunArtifact(tests).step);
+
+    const fuzz = b.addExecutable(.{
+        .name = "fuzz",
+        .root_module = module(b, "src/fuzz.zig", target, optimize),
+    });
+    for (kernels) |object| fuzz.root_module.addObject(object);
+    b.step("fuzz", "Build the fuzzer").dependOn(&b.addInstallArtifact(fuzz, .{}).step);
 }
 
 /// `file` as a module; null: one of objects alone.

@@ -45,12 +45,8 @@ TARGETS = {
         "manylinux_2_17_aarch64.manylinux2014_aarch64",
         LINUX,
     ),
-    "aarch64-macos.11.0": Target(
-        "Darwin", ("arm64", "aarch64"), "macosx_11_0_arm64", MACOS
-    ),
-    "x86_64-macos.11.0": Target(
-        "Darwin", ("x86_64",), "macosx_11_0_x86_64", MACOS
-    ),
+    "aarch64-macos.11.0": Target("Darwin", ("arm64", "aarch64"), "macosx_11_0_arm64", MACOS),
+    "x86_64-macos.11.0": Target("Darwin", ("x86_64",), "macosx_11_0_x86_64", MACOS),
     "x86_64-windows": Target("Windows", ("amd64", "x86_64"), "win_amd64", WINDOWS),
 }
 

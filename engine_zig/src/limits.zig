@@ -13,7 +13,7 @@ pub const reply_bytes: u64 = 1 << 30;
 /// it comes, this much first.
 pub const part_bytes: u32 = 1 << 16;
 
-/// Memory that a stream keeps from one request for the next: more than any of them but a load needs.
+/// Memory that a stream keeps from one request for the next: more than any but a load needs.
 pub const kept_bytes: u64 = 1 << 26;
 
 /// Callers of one socket at a time, each a thread and an engine; others wait to be let in.

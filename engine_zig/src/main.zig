@@ -81,7 +81,8 @@ fn say(io: Io, status: u8, comptime format: []const u8, args: anytype) u8 {
 fn version(io: Io) u8 {
     var buffer: [64]u8 = undefined;
     var out = Io.File.stdout().writerStreaming(io, &buffer);
-    out.interface.print("snn-engine, ABI version {d}\n", .{abi.snn_abi_version()}) catch return failed;
+    const number = abi.snn_abi_version();
+    out.interface.print("snn-engine, ABI version {d}\n", .{number}) catch return failed;
     out.interface.flush() catch return failed;
     return 0;
 }

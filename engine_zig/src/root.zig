@@ -73,10 +73,11 @@ test {
     _ = @import("grid.zig");
     _ = @import("leak.zig");
     _ = @import("msgpack.zig");
+    _ = @import("mutation.zig");
     _ = @import("neuron.zig");
     _ = @import("reach.zig");
-    _ = @import("simd.zig");
     _ = @import("serve.zig");
+    _ = @import("simd.zig");
     _ = @import("tensor.zig");
     _ = @import("window.zig");
     _ = @import("tests.zig");

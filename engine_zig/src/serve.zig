@@ -1,5 +1,5 @@
-//! One engine at one end of a stream. Requests come, and replies go, each after its length in bytes,
-//! a u32, little-endian.
+//! One engine at one end of a stream. Requests come, and replies go, each after its length in
+//! bytes, a u32, little-endian.
 
 const std = @import("std");
 const limits = @import("limits.zig");

@@ -1,71 +1,22 @@
 """Whatever bytes arrive: a reply, never a crash, and an engine that works on."""
 
 import copy
-import itertools
 import math
 
 import msgpack
 import numpy as np
 import pytest
+from engine_corpus import rich, whole
 from engine_networks import frames, networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snn_engine import Engine, EngineError
 from snn_engine.library import Handle
-from snn_kernel.network import (
-    Add,
-    BatchNorm,
-    Conv,
-    Flatten,
-    Format,
-    Linear,
-    Network,
-    Neuron,
-    Pool,
-    Relu,
-)
+from snn_kernel.network import Linear, Network
 
 CODES = {"malformed", "invalid", "unsupported", "limit", "state", "frames", "memory"}
 ONE = np.ones((1, 1), np.float32)
-
-
-def rich() -> Network:
-    """Every kind of layer and a branch."""
-    weight, vector = np.ones((2, 1, 3, 3), np.float32), np.ones(2, np.float32)
-    layers = (
-        Conv("c", weight, vector, (1, 1), (1, 1)),
-        BatchNorm("b", vector, vector),
-        Neuron("n", 1.0),
-        Pool("p", "max", (2, 2), (1, 1), (1, 1)),
-        Pool("q", "avg", (2, 2), (1, 1), (0, 0), "float64", Format(25, 20)),
-        Add("a"),
-        Flatten("f"),
-        Linear("l", np.ones((3, 32), np.float32), None),
-        Relu("r", Format(12, -3, "floor")),
-    )
-    names = ("input", "c", "b", "n", "p", "q", "a", "f", "l", "r")
-    edges = [*itertools.pairwise(names), ("n", "a")]
-    return Network(layers, tuple(edges), (1, 4, 4), 2, "static", Format(8, 4))
-
-
-def whole() -> Network:
-    """The same quantised."""
-    wide = Format(8, 3)
-    more = {"accumulator": "int64", "weight_format": wide}
-    weight, vector = np.full((2, 1, 3, 3), -7, np.int8), np.array([5, 120], np.int8)
-    layers = (
-        Conv("c", weight, vector, (1, 1), (1, 1), **more, format=Format(12, 5)),
-        BatchNorm("b", vector, vector.astype(np.int16), **more, bias_format=Format(16, 9)),
-        Neuron("n", 1.0, charge="lif", leak=0.25, state_format=wide, input_formats=(wide,)),
-        Pool("p", "max", (2, 2), (1, 1), (1, 1), "int32"),
-        Pool("q", "avg", (2, 2), (1, 1), (0, 0), "int64", Format(20, 14)),
-        Add("a", None, (None, Format(9, -2, "ceil"))),
-        Flatten("f"),
-        Linear("l", np.full((3, 32), 99, np.int32), None, **more, input_formats=(wide,)),
-        Relu("r", Format(12, -3, "floor")),
-    )
-    return Network(layers, rich().edges, (1, 4, 4), 2, "static", Format(8, 4))
 
 
 def ask(handle: Handle, message: object) -> dict:

@@ -154,40 +154,25 @@ def test_a_hostile_length_is_refused(length):
     assert done.returncode == 2
 
 
+def spoken_in(memory, data):
+    """The same of a process that may have so much memory."""
+    pytest.importorskip("resource")
+    start = "import os, resource as r, sys; n = int(sys.argv[1]); r.setrlimit(r.RLIMIT_AS, (n, n))"
+    start += "; os.execv(sys.argv[2], sys.argv[2:])"
+    command = [sys.executable, "-c", start, str(memory), executable(), "serve"]
+    return subprocess.run(command, input=data, capture_output=True, timeout=60, check=False)
+
+
 @posix
 def test_a_length_that_is_only_announced_takes_no_memory():
-    resource = pytest.importorskip("resource")
-
-    def small():
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28))
-
-    with subprocess.Popen(
-        [executable(), "serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=small,
-    ) as child:
-        out, words = child.communicate(LIMIT_BYTES.to_bytes(4, "little") + b"\x80", timeout=20)
-    assert (out, b"Truncated" in words) == (b"", True)
+    done = spoken_in(1 << 28, LIMIT_BYTES.to_bytes(4, "little") + b"\x80")
+    assert (done.stdout, b"Truncated" in done.stderr) == (b"", True)
 
 
 @posix
 def test_a_request_beyond_memory_is_answered_and_the_next_one_too():
-    resource = pytest.importorskip("resource")
-
-    def small():
-        resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))
-
-    data = framed(bytes(1 << 28)) + framed(b"\xc1")
-    with subprocess.Popen(
-        [executable(), "serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=small,
-    ) as child:
-        out, _ = child.communicate(data, timeout=60)
-    assert [answer["code"] for answer in answers(out)] == ["memory", "malformed"]
+    done = spoken_in(1 << 27, framed(bytes(1 << 28)) + framed(b"\xc1"))
+    assert [answer["code"] for answer in answers(done.stdout)] == ["memory", "malformed"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["serve", "--port", "1"], ["serve", "x"]])

@@ -1,0 +1,262 @@
+//! The engine under damaged messages: no crash, no hang, no leak, and only replies as documented.
+//!
+//! Sessions of some messages each, drawn from a corpus of good ones and mutated; every session has
+//! a seed of its own, so that it can be run once more by itself.
+
+const std = @import("std");
+const msgpack = @import("msgpack.zig");
+const Code = @import("failure.zig").Code;
+const Engine = @import("engine.zig").Engine;
+const Mutator = @import("mutation.zig").Mutator;
+const Io = std.Io;
+
+const usage =
+    \\usage: fuzz CORPUS MESSAGES SEED [SESSION]
+    \\  CORPUS    a folder of good messages, one per file
+    \\  MESSAGES  how many are made of them
+    \\  SEED      decides which
+    \\  SESSION   run this one alone
+    \\
+;
+
+/// Messages of one session, which share an engine.
+const session_messages = 32;
+
+/// Memory that an engine may have; more is refused, as if the machine had none.
+const memory_bytes = 1 << 25;
+
+/// The largest message that is made.
+const message_bytes = 1 << 16;
+
+/// Operations of a sample that are still run; heavier networks are unloaded.
+const work_max = 1 << 22;
+
+/// A message that takes longer hangs.
+const patience_s = 20;
+
+/// Memory that counts, is bounded, and can be made to fail.
+const Memory = struct {
+    child: std.mem.Allocator,
+    live: std.atomic.Value(usize) = .init(0),
+    peak: std.atomic.Value(usize) = .init(0),
+    /// How many more allocations succeed.
+    left: std.atomic.Value(usize) = .init(std.math.maxInt(usize)),
+
+    fn allocator(self: *Memory) std.mem.Allocator {
+        return .{ .ptr = self, .vtable = &.{
+            .alloc = alloc,
+            .resize = std.mem.Allocator.noResize,
+            .remap = std.mem.Allocator.noRemap,
+            .free = free,
+        } };
+    }
+
+    fn alloc(context: *anyopaque, size: usize, alignment: std.mem.Alignment, at: usize) ?[*]u8 {
+        const self: *Memory = @ptrCast(@alignCast(context));
+        if (self.left.load(.monotonic) == 0) return null;
+        _ = self.left.fetchSub(1, .monotonic);
+        const live = self.live.fetchAdd(size, .monotonic) + size;
+        const found = if (live > memory_bytes) null else self.child.rawAlloc(size, alignment, at);
+        if (found == null) {
+            _ = self.live.fetchSub(size, .monotonic);
+        } else {
+            _ = self.peak.fetchMax(live, .monotonic);
+        }
+        return found;
+    }
+
+    fn free(context: *anyopaque, memory: []u8, alignment: std.mem.Alignment, at: usize) void {
+        const self: *Memory = @ptrCast(@alignCast(context));
+        _ = self.live.fetchSub(memory.len, .monotonic);
+        self.child.rawFree(memory, alignment, at);
+    }
+};
+
+/// Where the campaign stands, for whoever has to tell of a crash or a hang.
+var seed: u64 = 0;
+var session: std.atomic.Value(u64) = .init(0);
+var message: std.atomic.Value(u64) = .init(0);
+
+pub const panic = std.debug.FullPanic(crashed);
+
+fn crashed(text: []const u8, at: ?usize) noreturn {
+    place("crash");
+    std.debug.defaultPanic(text, at);
+}
+
+fn place(what: []const u8) void {
+    std.debug.print("{s}: seed {d}, session {d}, message {d}\n", .{
+        what,
+        seed,
+        session.load(.monotonic),
+        message.load(.monotonic),
+    });
+}
+
+/// What happened in a campaign.
+const Tally = struct {
+    messages: u64 = 0,
+    granted: u64 = 0,
+    refused: std.EnumArray(Code, u64) = .initFill(0),
+    slowest_us: u64 = 0,
+};
+
+const Campaign = struct {
+    io: Io,
+    corpus: []const []const u8,
+    /// Those that load a network, which must come first for anything else to be of interest.
+    loads: []const []const u8,
+    tally: Tally = .{},
+    memory: Memory = .{ .child = std.heap.smp_allocator },
+    room: [message_bytes]u8 = undefined,
+
+    fn play(self: *Campaign, number: u64) !void {
+        session.store(number, .monotonic);
+        message.store(0, .monotonic);
+        var prng = std.Random.DefaultPrng.init(seed *% 0x9e37_79b9_7f4a_7c15 +% number);
+        const draw = prng.random();
+        var mutator: Mutator = .{ .draw = draw, .bytes = &self.room };
+        const scarce = draw.uintLessThan(u32, 4) == 0;
+        {
+            var engine: Engine = .{ .gpa = self.memory.allocator() };
+            defer engine.deinit();
+            for (0..session_messages) |i| {
+                message.store(i + 1, .monotonic);
+                const first = i % 8 == 0;
+                if (first) try self.ask(&engine, unload);
+                const from = if (engine.loaded == null) self.loads else self.corpus;
+                const good = from[draw.uintLessThan(usize, from.len)];
+                const other = self.corpus[draw.uintLessThan(usize, self.corpus.len)];
+                const whole = draw.uintLessThan(u32, if (first) 2 else 6) == 0;
+                const asked = if (whole) good else mutator.mutate(good, other);
+                if (scarce) self.memory.left.store(draw.uintLessThan(usize, 24), .monotonic);
+                try self.ask(&engine, asked);
+                self.memory.left.store(std.math.maxInt(usize), .monotonic);
+            }
+        }
+        if (self.memory.live.load(.monotonic) != 0) return error.Leak;
+    }
+
+    fn ask(self: *Campaign, engine: *Engine, request: []const u8) !void {
+        self.memory.peak.store(self.memory.live.load(.monotonic), .monotonic);
+        const before = self.memory.live.load(.monotonic);
+        const start = Io.Clock.awake.now(self.io);
+        const reply = engine.call(request);
+        const took = start.durationTo(Io.Clock.awake.now(self.io)).toMicroseconds();
+        self.tally.slowest_us = @max(self.tally.slowest_us, @as(u64, @intCast(took)));
+        self.tally.messages += 1;
+        const answer = msgpack.check(reply) catch return error.BrokenReply;
+        const ok = (field(answer, "ok") orelse return error.BrokenReply).boolean() orelse
+            return error.BrokenReply;
+        if (!ok) {
+            const name = field(answer, "code").?.text() orelse return error.BrokenReply;
+            const code = std.meta.stringToEnum(Code, name) orelse return error.BrokenReply;
+            if (field(answer, "error").?.text().?.len == 0) return error.BrokenReply;
+            self.tally.refused.getPtr(code).* += 1;
+            // A limit is known before memory is asked for: what the message itself takes aside.
+            const grown = self.memory.peak.load(.monotonic) -| before;
+            const loading = if (field(msgpack.check(request) catch return, "op")) |op|
+                std.mem.eql(u8, op.text() orelse "", "load")
+            else
+                false;
+            if (loading and code == .limit and grown > 64 * request.len + 65536)
+                return error.LimitAfterAllocation;
+            return;
+        }
+        self.tally.granted += 1;
+        if (field(answer, "work")) |work| {
+            if (work.unsigned().? > work_max) try self.ask(engine, unload);
+        }
+    }
+};
+
+const unload = "\x81\xa2op\xa5reset";
+
+fn field(map: msgpack.Value, key: []const u8) ?msgpack.Value {
+    var items = map.map() orelse return null;
+    while (items.next()) |found| {
+        const value = items.next() orelse return null;
+        if (std.mem.eql(u8, found.text() orelse "", key)) return value;
+    }
+    return null;
+}
+
+/// Ends the process where one message takes too long.
+fn watch(io: Io) void {
+    var last: [2]u64 = .{ 0, 0 };
+    var since: u32 = 0;
+    while (true) {
+        Io.Clock.Duration.sleep(.{ .raw = .fromSeconds(1), .clock = .awake }, io) catch return;
+        const now: [2]u64 = .{ session.load(.monotonic), message.load(.monotonic) };
+        since = if (std.meta.eql(now, last)) since + 1 else 0;
+        last = now;
+        if (since < patience_s) continue;
+        place("hang");
+        std.process.exit(3);
+    }
+}
+
+fn read(io: Io, arena: std.mem.Allocator, folder: []const u8) ![]const []const u8 {
+    var found: std.ArrayList([]const u8) = .empty;
+    var names: std.ArrayList([]const u8) = .empty;
+    const dir = try Io.Dir.cwd().openDir(io, folder, .{ .iterate = true });
+    var iterator = dir.iterate();
+    while (try iterator.next(io)) |entry| try names.append(arena, try arena.dupe(u8, entry.name));
+    std.mem.sort([]const u8, names.items, {}, alphabetic);
+    for (names.items) |name| {
+        const limit: Io.Limit = .limited(message_bytes);
+        try found.append(arena, try dir.readFileAlloc(io, name, arena, limit));
+    }
+    return found.items;
+}
+
+fn alphabetic(_: void, a: []const u8, b: []const u8) bool {
+    return std.mem.lessThan(u8, a, b);
+}
+
+pub fn main(init: std.process.Init) !u8 {
+    const arena = init.arena.allocator();
+    const arguments = try init.minimal.args.toSlice(arena);
+    if (arguments.len < 4 or arguments.len > 5) {
+        std.debug.print(usage, .{});
+        return 1;
+    }
+    const corpus = try read(init.io, arena, arguments[1]);
+    const messages = try std.fmt.parseInt(u64, arguments[2], 10);
+    seed = try std.fmt.parseInt(u64, arguments[3], 10);
+    const sessions = messages / session_messages + 1;
+    const only = if (arguments.len == 5) try std.fmt.parseInt(u64, arguments[4], 10) else null;
+    var loads: std.ArrayList([]const u8) = .empty;
+    for (corpus) |good| {
+        const op = field(try msgpack.check(good), "op").?.text().?;
+        if (std.mem.eql(u8, op, "load")) try loads.append(arena, good);
+    }
+    const campaign = try arena.create(Campaign);
+    campaign.* = .{ .io = init.io, .corpus = corpus, .loads = loads.items };
+    (try std.Thread.spawn(.{}, watch, .{init.io})).detach();
+    for (only orelse 0..if (only) |one| one + 1 else sessions) |number| {
+        campaign.play(number) catch |err| {
+            place(@errorName(err));
+            return 2;
+        };
+    }
+    return report(init.io, &campaign.tally);
+}
+
+fn report(io: Io, tally: *const Tally) !u8 {
+    var buffer: [1024]u8 = undefined;
+    var out = Io.File.stdout().writerStreaming(io, &buffer);
+    const to = &out.interface;
+    try to.print("seed {d}: {d} messages, {d} granted, slowest {d} us", .{
+        seed,
+        tally.messages,
+        tally.granted,
+        tally.slowest_us,
+    });
+    for (std.enums.values(Code)) |code| {
+        try to.print(", {t} {d}", .{ code, tally.refused.get(code) });
+    }
+    try to.writeAll("\n");
+    try to.flush();
+    return 0;
+}
