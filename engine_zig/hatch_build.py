@@ -17,8 +17,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Target(NamedTuple):
-    """A platform: Python's names for it, the wheel's, and where the library and the executable
-    are put."""
+    """A platform: Python's names for it, the wheel's, and where Zig puts the library and the
+    executable."""
 
     system: str
     machines: tuple[str, ...]
@@ -55,8 +55,8 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
     """`SNN_ENGINE_TARGET` (a key of TARGETS) builds for another platform than this one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add library and executable to the wheel, or put them beside the sources for an editable
-        install."""
+        """Add header, library and executable to the wheel, or put them beside the sources for an
+        editable install."""
         name = os.environ.get("SNN_ENGINE_TARGET") or _here()
         if name not in TARGETS:
             raise SystemExit(f"SNN_ENGINE_TARGET is '{name}'; known: {', '.join(TARGETS)}")
@@ -66,7 +66,8 @@ class EngineBuild(BuildHookInterface):  # type: ignore[type-arg]
         prefix = Path(tempfile.mkdtemp(prefix="snn-engine-"))
         atexit.register(shutil.rmtree, prefix, ignore_errors=True)
         _compile(Path(self.root), name, prefix)
-        for made in (prefix / file for file in target.files):
+        header = Path(self.root, "include", "snn_engine.h")
+        for made in (header, *(prefix / file for file in target.files)):
             if version == "editable":
                 _place(made, Path(self.root, "src", "snn_engine", "_lib", made.name))
             else:

@@ -38,7 +38,7 @@ class Process:
 
     def __init__(self) -> None:
         # Not a pipe: nobody reads it while the engine runs, and it must not fill up.
-        self._words: IO[bytes] = tempfile.TemporaryFile()
+        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in _end
         self._process = subprocess.Popen(
             [executable(), "serve"],
             stdin=subprocess.PIPE,
