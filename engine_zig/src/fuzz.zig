@@ -93,6 +93,25 @@ fn place(what: []const u8) void {
     });
 }
 
+/// What an engine is ready for.
+const Stage = enum {
+    empty,
+    clocked,
+    event,
+
+    /// Whether a request is one for it.
+    fn takes(self: Stage, op: []const u8) bool {
+        if (std.mem.eql(u8, op, "load")) return self == .empty;
+        if (std.mem.eql(u8, op, "run")) return self == .clocked;
+        return self == .event and !std.mem.eql(u8, op, "unload");
+    }
+};
+
+fn stage(engine: *const Engine) Stage {
+    const loaded = engine.loaded orelse return .empty;
+    return if (loaded.live == null) .clocked else .event;
+}
+
 /// What happened in a campaign.
 const Tally = struct {
     messages: u64 = 0,
@@ -104,8 +123,8 @@ const Tally = struct {
 const Campaign = struct {
     io: Io,
     corpus: []const []const u8,
-    /// Those that load a network, which must come first for anything else to be of interest.
-    loads: []const []const u8,
+    /// Those of the corpus that mean something without a network, in clocked and in event execution.
+    apt: std.EnumArray(Stage, []const []const u8),
     tally: Tally = .{},
     memory: Memory = .{ .child = std.heap.smp_allocator },
     room: [message_bytes]u8 = undefined,
@@ -124,7 +143,8 @@ const Campaign = struct {
                 message.store(i + 1, .monotonic);
                 const first = i % 8 == 0;
                 if (first) try self.ask(&engine, unload);
-                const from = if (engine.loaded == null) self.loads else self.corpus;
+                const sensible = draw.uintLessThan(u32, 16) > 0;
+                const from = if (sensible) self.apt.get(stage(&engine)) else self.corpus;
                 const good = from[draw.uintLessThan(usize, from.len)];
                 const other = self.corpus[draw.uintLessThan(usize, self.corpus.len)];
                 const whole = draw.uintLessThan(u32, if (first) 2 else 6) == 0;
@@ -170,7 +190,7 @@ const Campaign = struct {
     }
 };
 
-const unload = "\x81\xa2op\xa5reset";
+const unload = "\x81\xa2op\xa6unload";
 
 fn field(map: msgpack.Value, key: []const u8) ?msgpack.Value {
     var items = map.map() orelse return null;
@@ -226,13 +246,16 @@ pub fn main(init: std.process.Init) !u8 {
     seed = try std.fmt.parseInt(u64, arguments[3], 10);
     const sessions = messages / session_messages + 1;
     const only = if (arguments.len == 5) try std.fmt.parseInt(u64, arguments[4], 10) else null;
-    var loads: std.ArrayList([]const u8) = .empty;
-    for (corpus) |good| {
-        const op = field(try msgpack.check(good), "op").?.text().?;
-        if (std.mem.eql(u8, op, "load")) try loads.append(arena, good);
-    }
     const campaign = try arena.create(Campaign);
-    campaign.* = .{ .io = init.io, .corpus = corpus, .loads = loads.items };
+    campaign.* = .{ .io = init.io, .corpus = corpus, .apt = .initUndefined() };
+    for (std.enums.values(Stage)) |ready| {
+        var list: std.ArrayList([]const u8) = .empty;
+        for (corpus) |good| {
+            const op = field(try msgpack.check(good), "op").?.text().?;
+            if (ready.takes(op)) try list.append(arena, good);
+        }
+        campaign.apt.set(ready, list.items);
+    }
     (try std.Thread.spawn(.{}, watch, .{init.io})).detach();
     for (only orelse 0..if (only) |one| one + 1 else sessions) |number| {
         campaign.play(number) catch |err| {

@@ -127,19 +127,45 @@ def formal() -> Network:
     )
 
 
-def messages() -> Iterator[dict[str, Any]]:
-    """Requests of every kind, in an order in which they make sense."""
-    networks = (rich(), whole(), sequential(), leaky(), integers(), formal())
-    for network in networks:
+EXECUTIONS = (
+    {"kind": "clocked"},
+    {"kind": "event", "dt_us": 100},
+    {"kind": "event", "order": "chw", "floor": None, "single_spike": True, "dt_us": 1},
+)
+
+
+def loads() -> Iterator[dict[str, Any]]:
+    """Every network, in every execution that it has."""
+    for network in (rich(), whole(), formal()):
+        yield {"op": "load", "network": msgpack.unpackb(network.pack())}
+    for network in (sequential(), leaky(), integers()):
         document = msgpack.unpackb(network.pack())
-        yield {"op": "load", "network": document}
-        yield {"op": "load", "network": document, "cpu": "baseline"}
+        for how in EXECUTIONS:
+            yield {"op": "load", "network": document, "execution": how}
+        yield {"op": "load", "network": document, "cpu": "baseline", "execution": EXECUTIONS[1]}
+
+
+def messages() -> Iterator[dict[str, Any]]:
+    """Requests of every kind."""
+    yield from loads()
     for samples, threads, spikes in [(1, 1, False), (2, 2, True), (3, 1, True)]:
         for steps in (1, 3):
             frames = np.resize(np.array([0, 1, 0, -1, 2], "<i4"), samples * steps * 16).tobytes()
             run = {"op": "run", "samples": samples, "threads": threads, "spikes": spikes}
             yield {**run, "frames": frames}
+    for count, monitor in [(1, []), (40, ["n"]), (200, ["n", "o"])]:
+        records = np.zeros((count, 4), "<u4")
+        records[:, 0] = np.arange(count) % 4
+        records[:, 1] = np.arange(count) // 3 % 4
+        records[:, 2] = 7 * np.arange(count)
+        events = {"op": "events", "records": records.tobytes(), "t0_us": 0}
+        yield {**events, "sorted": False, "monitor": monitor}
+        yield events
+    for layer in ("n", "m", "o"):
+        yield {"op": "state", "layer": layer}
+    yield {"op": "counters"}
     yield {"op": "reset"}
+    yield {"op": "unload"}
 
 
 def write(folder: Path) -> None:

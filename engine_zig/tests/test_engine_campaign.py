@@ -16,6 +16,7 @@ import engine_corpus
 import pytest
 
 ROOT = Path(__file__).parents[1]
+CODES = ("malformed", "invalid", "unsupported", "limit", "state", "frames", "events", "memory")
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None,
@@ -45,7 +46,16 @@ def campaign(folder, mode, messages, seed):
     assert made >= messages
     # What is refused at the door says little; enough must get further.
     assert granted > made / 10, done.stdout
-    for code in ("malformed", "invalid", "unsupported", "limit", "state", "frames", "memory"):
+    for code in (
+        "malformed",
+        "invalid",
+        "unsupported",
+        "limit",
+        "state",
+        "frames",
+        "events",
+        "memory",
+    ):
         assert counts[code] > 0, done.stdout
     return done.stdout
 

@@ -90,8 +90,9 @@ class EventEngine:
         """Load a sequential network (document or packed) for event execution (None: `Event()`).
 
         `cpu` (baseline, x86_64_v2 … v4) chooses the kernels, None: the fastest that this processor
-        runs; `isolated` as in Engine.load. Raises NetworkError for bytes that are no document, EngineError for what the engine
-        refuses: a layer that single events cannot go through is named.
+        runs; `isolated` as in Engine.load. Raises NetworkError for bytes that are no document,
+        EngineError for what the engine refuses: a layer that single events cannot go through is
+        named.
         """
         how = execution or Event()
         asked = {"execution": {"kind": "event", **attrs.asdict(how)}}
