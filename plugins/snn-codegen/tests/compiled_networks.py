@@ -1,4 +1,4 @@
-"""Networks as generated C in one shared library, called from tests: many for one start of a compiler."""
+"""Networks as generated C in one shared library: many for one start of a compiler."""
 
 from __future__ import annotations
 

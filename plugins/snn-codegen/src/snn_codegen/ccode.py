@@ -39,7 +39,8 @@ class CCode:
         (default: as many as its sums need).
     outdir: a folder for the sources (default: the run's own).
     metrics: ["acc"], as documented files have it; accuracy is told whenever the code is run.
-    model_name: what the functions' names begin with (default: the model's name).
+    model_name: what the functions' names begin with (default: the name of
+        its [[model]]).
     dump_featuremaps: build in the hook that is called after each layer with what it put out; any
         build can have it with -D<NAME>_TRACE (default false).
     timestep_mode: "duplicate" shows one input at every timestep, "iterate" needs timesteps in the
@@ -88,8 +89,9 @@ class CCode:
         self._narrow(network, name)
         folder = context.folder / f"{name}_c" if self.outdir is None else Path(self.outdir)
         more = (processed.activity, self.convolution, self.dump_featuremaps)
+        own = self.model_name or getattr(processed.section, "name", name)
         try:
-            return Sources.of(network, self.model_name or name, folder, *more)
+            return Sources.of(network, own, folder, *more)
         except NetworkError as error:
             raise RunError(f"'{name}' cannot become C: {error}") from None
 

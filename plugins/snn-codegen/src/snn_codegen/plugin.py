@@ -4,14 +4,22 @@ from collections.abc import Iterable
 
 from snn_kernel import Kind, hookimpl
 
+COMPILER = ("ziglang",)
+
 
 @hookimpl
 def snnk_postprocessings() -> Iterable[Kind]:
     """The sources, by our name and by the documented one."""
-    return [Kind(name, "snn_codegen.ccode:CCode") for name in ("CCode", "QualiaCodeGen")]
+    names = ("CCode", "QualiaCodeGen")
+    return [Kind(name, "snn_codegen.ccode:CCode") for name in names]
 
 
 @hookimpl
 def snnk_deployers() -> Iterable[Kind]:
-    """The targets that generated C is built for and run on."""
-    return [Kind("Linux", "snn_codegen.linux:Linux", needs=("ziglang",))]
+    """The targets that generated C is written for, built for and run on."""
+    return [
+        Kind("Linux", "snn_codegen.linux:Linux", COMPILER),
+        Kind("LinuxAArch64", "snn_codegen.aarch64:LinuxAArch64", COMPILER),
+        Kind("Wasm", "snn_codegen.wasm:Wasm", COMPILER),
+        Kind("Source", "snn_codegen.source:Source"),
+    ]
