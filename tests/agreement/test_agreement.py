@@ -13,6 +13,9 @@ from snn_kernel.results import agree
 torch = pytest.importorskip("torch", reason="trains with torch")
 pytest.importorskip("spikingjelly", reason="trains with SpikingJelly")
 engine = pytest.importorskip("snn_engine", reason="needs snn-engine")
+pytest.importorskip("snn_codegen", reason="needs snn-codegen")
+
+from compiled_networks import predicted  # noqa: E402
 
 from snn_framework_spikingjelly.framework import SpikingJelly, SpikingJellyMultiStep  # noqa: E402
 from snn_models.scnn import SCNN  # noqa: E402
@@ -35,13 +38,14 @@ def samples(rng, shape, how, count=40):
 
 
 def compared(session, model, test):
-    """The agreement of the engine with the session, both from one packed document."""
+    """The agreement of the engine and of C with the session, all from one packed document."""
     network = Network.unpack(session.lower(model).pack())
     ours = session.predict(model, test)
     with engine.Engine.load(network) as loaded:
         theirs = loaded.run(test.channels_first(), spikes=True)
     assert any(np.unpackbits(s).mean() > 0.01 for s in ours.spikes.values()), "a silent network"
-    return agree(ours, type(ours)(theirs.logits, theirs.spikes, dict(theirs.neurons)))
+    found = agree(ours, type(ours)(theirs.logits, theirs.spikes, dict(theirs.neurons)), "engine")
+    return found + agree(ours, predicted(network, test.channels_first()), "C")
 
 
 @pytest.mark.parametrize("how", ["digits", "scored"])

@@ -12,6 +12,9 @@ from snn_kernel.results import agree
 torch = pytest.importorskip("torch", reason="trains with torch")
 pytest.importorskip("spikingjelly", reason="trains with SpikingJelly")
 engine = pytest.importorskip("snn_engine", reason="needs snn-engine")
+pytest.importorskip("snn_codegen", reason="needs snn-codegen")
+
+from compiled_networks import predicted  # noqa: E402
 
 from snn_framework_spikingjelly.framework import SpikingJelly, SpikingJellyMultiStep  # noqa: E402
 from snn_models.scnn import SCNN  # noqa: E402
@@ -41,12 +44,13 @@ def built(session, shape, **params):
 
 
 def compared(session, model, test):
-    """The agreement of the engine with the session, both from one packed document."""
+    """The agreement of the engine and of C with the session, all from one packed document."""
     network = Network.unpack(session.lower(model).pack())
     ours = session.predict(model, test)
     with engine.Engine.load(network) as loaded:
         theirs = loaded.run(test.channels_first(), spikes=True)
-    return agree(ours, type(ours)(theirs.logits, theirs.spikes, dict(theirs.neurons))), ours
+    found = agree(ours, type(ours)(theirs.logits, theirs.spikes, dict(theirs.neurons)), "engine")
+    return found + agree(ours, predicted(network, test.channels_first()), "C"), ours
 
 
 @pytest.mark.parametrize("how", ["digits", "scored"])

@@ -15,7 +15,9 @@ from snn_kernel.results import agree
 torch = pytest.importorskip("torch", reason="trains with torch")
 pytest.importorskip("spikingjelly", reason="trains with the framework of SpikingJelly")
 engine = pytest.importorskip("snn_engine", reason="needs snn-engine")
+pytest.importorskip("snn_codegen", reason="needs snn-codegen")
 
+from compiled_networks import predicted  # noqa: E402
 from torch import nn  # noqa: E402
 
 from snn_framework_spikingjelly.framework import PyTorch  # noqa: E402
@@ -53,6 +55,8 @@ def compared(session, model, data):
     agreement = agree(ours, type(ours)(run.logits, run.spikes, dict(run.neurons)))
     assert agreement.differing == 0, agreement.first
     assert agreement.compared == ours.logits.size > len(data)
+    in_c = agree(ours, predicted(network, data.channels_first()), "C")
+    assert in_c.differing == 0, in_c.first
     with torch.no_grad():
         expected = model(torch.from_numpy(data.channels_first())).numpy()
     assert np.abs(ours.logits - expected).max() <= 2e-4 * np.abs(expected).max()

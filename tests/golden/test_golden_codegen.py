@@ -8,7 +8,6 @@ those of one network: never so far.
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest

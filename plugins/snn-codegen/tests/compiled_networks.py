@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -87,4 +88,10 @@ class Library:
         out = np.zeros(len(x) * sources.record(True).itemsize, np.uint8)
         run = getattr(self.library, f"{sources.name}_run")
         run(sources.frames(x), ctypes.c_uint32(len(x)), out.ctypes.data_as(ctypes.c_void_p))
-        return sources.prediction(out.tobytes(), True)
+        return sources.prediction(out.tobytes(), len(x), True)
+
+
+def predicted(network: Network, x: Any) -> Any:
+    """What one network makes of samples as C."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Library([network], Path(folder)).predict(0, x)

@@ -115,12 +115,9 @@ class Deployment:
             part = x[start : start + size]
             answer = self.run(program, sources.frames(part), len(part))
             try:
-                made.append(sources.prediction(answer.written, self.traced))
-            except ValueError:
-                raise RunError(
-                    f"the program for {self.target} wrote {len(answer.written)} bytes, which are "
-                    f"no answers to {len(part)} samples"
-                ) from None
+                made.append(sources.prediction(answer.written, len(part), self.traced))
+            except ValueError as error:
+                raise RunError(f"the program for {self.target} wrote {error}") from None
             seconds.append(answer.seconds)
             context.progress("deploy", min(start + size, len(x)), len(x), {})
         clocked = [s for s in seconds if s is not None]

@@ -94,11 +94,14 @@ class Sources:
             shown = layout.apply(x)
         return np.ascontiguousarray(shown, DTYPES[element]).tobytes()
 
-    def prediction(self, written: bytes, traced: bool) -> Prediction:
-        """What a program wrote of its samples; ValueError if that is not a whole number of them."""
+    def prediction(self, written: bytes, samples: int, traced: bool) -> Prediction:
+        """What a program wrote of so many samples; ValueError if it did not."""
         from snn_kernel import Prediction
 
-        records = np.frombuffer(written, self.record(traced))
+        record = self.record(traced)
+        if len(written) != samples * record.itemsize:
+            raise ValueError(f"{len(written)} bytes, not {samples} records of {record.itemsize}")
+        records = np.frombuffer(written, record)
         spikes, neurons = {}, {}
         for index, layer in enumerate(self.network.layers):
             if traced and self.writer.spiking(index):
