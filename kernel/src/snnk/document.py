@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,13 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def _name_deployer(deploy: dict[str, Any]) -> None:
-    """Documented files have the deployer's name and some of its parameters beside it."""
+    """Documented files have the deployer's name and some of its parameters beside it; what is
+    nearly one of these goes with them, so that the deployer says what was meant."""
     if "target" in deploy:
         target = {"kind": deploy.pop("target")}
         deploy["deployer"] = target | deploy.get("deployer", {})
-    beside = {key: deploy.pop(key) for key in DEPLOYER if key in deploy}
+    meant = [key for key in deploy if get_close_matches(str(key), DEPLOYER, cutoff=0.8)]
+    beside = {key: deploy.pop(key) for key in meant}
     deployer = deploy.get("deployer")
     if beside and isinstance(deployer, dict):
         deployer["params"] = beside | deployer.get("params", {})
