@@ -97,6 +97,8 @@ def test_one_more_method_and_it_is_quantised_costed_and_deployed(
     (file := tmp_path / "floats.toml").write_text(re.sub(r"quant_params = .*\n", "", text), "utf-8")
     floats = results(file, tmp_path)
     assert floats["agreement"]["differing"] == 0
+    in_c = run(AFFINE, tmp_path, "deploy.target=Linux", "model.0.epochs=1")
+    assert in_c["agreement"]["differing"] == 0 < in_c["agreement"]["compared"]
 
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda p: p.name)
