@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
-from snn_codegen.boards import CORTEX_M, KIB, RISCV32
+from snn_codegen.boards import CORTEX_M, KIB, RISCV32_BOARDS
 from snn_codegen.deployment import Sources
 from snn_codegen.elf import Image
 from snn_codegen.emulated import Emulated, Limits
@@ -27,7 +27,7 @@ def marked(name, board):
     return pytest.param(name, board, marks=pytest.mark.skipif(missing, reason=reason), id=name)
 
 
-BOARDS = [marked(name, board) for name, board in {**CORTEX_M, **RISCV32}.items()]
+BOARDS = [marked(name, board) for name, board in {**CORTEX_M, **RISCV32_BOARDS}.items()]
 every_board = pytest.mark.parametrize(("name", "board"), BOARDS)
 
 
@@ -78,7 +78,7 @@ def test_instructions_are_counted_exactly(built, name, board):
     # One timestep around the loop's two and its return: a call, a switch, a return.
     rest = target.counted.instructions[0] / 3 - 3
     assert 10 < rest < 60
-    (table,) = target.tables(program)
+    (table,) = target.tables()
     assert [row[0] for row in table.rows] == ["steps", "sum"]
     assert 0 <= table.rows[1][1] < 100
     measures = {m.name: m for m in target.measures(program)}

@@ -111,7 +111,7 @@ CORTEX_M = {
         clock_hz=32_000_000,
     ),
 }
-RISCV32 = {
+RISCV32_BOARDS = {
     isa: Board(
         *("virt", RV32, f"generic_rv32+{features}"),
         *(Memory(0x8000_0000, 64 * MIB), Memory(0x8400_0000, 64 * MIB)),

@@ -28,9 +28,11 @@ WORD = np.dtype("<u4")
 
 @frozen
 class Counted:
-    """What a run counted: the most bytes of stack, instructions [N] and, traced, [N, layers]."""
+    """What a run counted: the most bytes of stack, instructions [N] and, traced, [N, layers] of
+    the layers by their `names`."""
 
     stack: int
+    names: tuple[str, ...]
     instructions: NDArray[np.uint32] = field(eq=False)
     layers: NDArray[np.uint32] = field(eq=False)
 
@@ -101,7 +103,7 @@ class Emulated:
             layers = len(program.layers)
             traced = self._emulate(program.traced, folder, samples, told(samples, layers))
             each = np.fromfile(folder / "counts", WORD).reshape(samples, layers)
-        self.counted = Counted(stack, instructions, each)
+        self.counted = Counted(stack, program.layers, instructions, each)
         logits, answers = (np.frombuffer(a, "u1").reshape(samples, -1) for a in (shipped, traced))
         if not np.array_equal(logits, answers[:, -logits.shape[1] :]):
             raise RunError(f"{self.target}: the program answers otherwise when it is traced")
@@ -119,7 +121,7 @@ class Emulated:
         mean = float(self.counted.instructions.mean())
         yield Measure("instructions", mean, "", "counted", "sample", self.target)
 
-    def tables(self, program: BoardProgram) -> Iterator[Table]:
+    def tables(self) -> Iterator[Table]:
         """How many instructions each layer takes for a sample, all timesteps together."""
         from snn_kernel import Table
 
@@ -127,7 +129,7 @@ class Emulated:
         columns = ("layer", "mean", "least", "most")
         each = self.counted.layers
         found = zip(each.mean(axis=0), each.min(axis=0), each.max(axis=0), strict=True)
-        rows = zip(program.layers, found, strict=True)
+        rows = zip(self.counted.names, found, strict=True)
         lines = tuple((name, float(a), int(b), int(c)) for name, (a, b, c) in rows)
         yield Table("instructions", columns, lines, "per sample", self.target, ("layer", "mean"))
 
