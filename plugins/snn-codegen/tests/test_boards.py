@@ -11,9 +11,9 @@ import pytest
 from attrs import evolve
 
 from snn_codegen.boards import CORTEX_M, KIB, RISCV32_BOARDS
-from snn_codegen.deployment import Sources
 from snn_codegen.elf import Image
-from snn_codegen.emulated import Emulated, Limits
+from snn_codegen.emulator import emulate
+from snn_codegen.firmware import Firmware, Limits
 from snn_kernel import RunError
 
 PROBE = Path(__file__).parent / "probe"
@@ -31,28 +31,32 @@ BOARDS = [marked(name, board) for name, board in {**CORTEX_M, **RISCV32_BOARDS}.
 every_board = pytest.mark.parametrize(("name", "board"), BOARDS)
 
 
+def probe(folder=PROBE, name="probe"):
+    """What a network that was generated into `folder` looks like to those who build it."""
+    layers = (SimpleNamespace(name="steps"), SimpleNamespace(name="sum"))
+    flags = ("-DSNN_GENERIC", f'-DSNN_HEADER="{name}.h"', f"-I{folder}")
+    known = {"source": folder / f"{name}.c", "flags": flags, "trace_flag": "-DPROBE_TRACE"}
+    return SimpleNamespace(name=name, network=SimpleNamespace(layers=layers), **known)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The probe's program for a board, built once."""
+    """The probe as the firmware of a board, built once."""
     made = {}
 
     def build(name, board):
         if name not in made:
             limits = Limits(board.rom.size, board.ram.size, STACK, patience_s=5)
-            target = Emulated(f"board {name}", board, limits)
-            layers = (SimpleNamespace(name="steps"), SimpleNamespace(name="sum"))
-            sources = Sources("probe", PROBE, SimpleNamespace(layers=layers))
-            made[name] = target, target.build(sources, tmp_path_factory.mktemp("built"))
+            folder = tmp_path_factory.mktemp("built")
+            made[name] = Firmware.build(probe(), folder, f"board {name}", board, limits)
+        made[name].runs.clear()
         return made[name]
 
     return build
 
 
-def run(built, *samples):
-    target, program = built
-    frames = np.array(samples, "<i4").tobytes()
-    told = []
-    answers = target.run(program, frames, len(samples), lambda *done: told.append(done))
+def run(firmware, *samples):
+    answers = firmware.run(np.array(samples, "<i4").tobytes(), len(samples))
     return np.frombuffer(answers, "<i4").reshape(len(samples), -1)
 
 
@@ -71,33 +75,32 @@ def test_answers(built, name, board):
 def test_instructions_are_counted_exactly(built, name, board):
     """Loops of known length: to the instruction, and past the wraps of a 24-bit timer."""
     counts = np.array([1, 2, 3, 10, 1000, 12_345, 1_000_003, 5_000_000])
-    target, program = built(name, board)
-    run((target, program), *[(LOOP, n) for n in counts])
-    for found in (target.counted.instructions, target.counted.layers[:, 0]):
+    firmware = built(name, board)
+    run(firmware, *[(LOOP, n) for n in counts])
+    (counted,) = firmware.runs
+    for found in (counted.instructions, counted.traced[:, 0]):
         np.testing.assert_array_equal(found - found[0], 3 * 2 * (counts - 1))
     # One timestep around the loop's two and its return: a call, a switch, a return.
-    rest = target.counted.instructions[0] / 3 - 3
-    assert 10 < rest < 60
-    (table,) = target.tables()
+    assert 10 < counted.instructions[0] / 3 - 3 < 60
+    table = firmware.table()
     assert [row[0] for row in table.rows] == ["steps", "sum"]
     assert 0 <= table.rows[1][1] < 100
-    measures = {m.name: m for m in target.measures(program)}
-    assert measures["instructions"].value == target.counted.instructions.mean()
+    measures = {m.name: m for m in firmware.counted()}
+    assert measures["instructions"].value == counted.instructions.mean()
     assert {m.how for m in measures.values()} == {"counted"}
 
 
 @every_board
 def test_the_stack_is_measured(built, name, board):
-    target, program = built(name, board)
-    used = []
+    firmware = built(name, board)
     for depth in (0, 1, 2, 4):
-        run((target, program), (DEEP, depth))
-        used.append(target.counted.stack)
+        run(firmware, (DEEP, depth))
+    used = [counted.stack for counted in firmware.runs]
     frame = used[1] - used[0]
     assert 256 <= frame < 320  # a block of 64 words, and what is saved
     assert [u - used[0] for u in used] == [0, frame, 2 * frame, 4 * frame]
-    (ram,) = (m.value for m in target.measures(program) if m.name == "ram")
-    assert ram == program.image.ram + used[-1]
+    (ram,) = (m.value for m in firmware.counted() if m.name == "ram")
+    assert ram == firmware.image.ram + used[-1]
 
 
 @every_board
@@ -135,35 +138,33 @@ def processes(board):
 
 @every_board
 def test_a_hang_ends_in_time_and_leaves_no_process(built, name, board):
-    target, program = built(name, board)
-    target = evolve(target, limits=evolve(target.limits, patience_s=0.5))
+    firmware = built(name, board)
+    firmware = evolve(firmware, limits=evolve(firmware.limits, patience_s=0.5))
     start = time.monotonic()
     with pytest.raises(RunError, match=r"no progress in 0\.5 s"):
-        run((target, program), (SUM, 1), (HANG, 0))
+        run(firmware, (SUM, 1), (HANG, 0))
     assert time.monotonic() - start < 5
     assert not processes(board)
 
 
 @every_board
-def test_an_interrupted_run_leaves_no_process(built, name, board):
-    target, program = built(name, board)
-    frames = np.array([(SUM, 1)] * 20_000, "<i4").tobytes()
+def test_an_interrupted_run_leaves_no_process(built, name, board, tmp_path):
+    firmware = built(name, board)
+    (tmp_path / "frames").write_bytes(np.array([(SUM, 1)] * 100_000, "<i4").tobytes())
 
-    def interrupt(*_):
+    def interrupt(size):
+        assert processes(board)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        target.run(program, frames, 20_000, interrupt)
+        emulate(board, firmware.path, tmp_path, "counts", 5, interrupt)
     assert not processes(board)
 
 
-def test_what_does_not_fit_is_said_with_both_numbers(built, tmp_path):
-    board = CORTEX_M["M0"]
+def test_what_does_not_fit_is_said_with_both_numbers(tmp_path):
     limits = Limits(1000, 2000, STACK, patience_s=5)
-    layers = (SimpleNamespace(name="steps"),)
-    sources = Sources("probe", PROBE, SimpleNamespace(layers=layers))
     with pytest.raises(RunError) as caught:
-        Emulated("CortexM", board, limits).build(sources, tmp_path)
+        Firmware.build(probe(), tmp_path, "CortexM", CORTEX_M["M0"], limits)
     flash, ram = map(str, caught.value.faults)
     image = Image((tmp_path / "probe.elf").read_bytes())
     assert f"needs {image.rom} bytes of flash, CortexM has 1000" in flash
@@ -173,7 +174,6 @@ def test_what_does_not_fit_is_said_with_both_numbers(built, tmp_path):
 def test_sources_that_do_not_compile_say_why(tmp_path):
     (tmp_path / "bad.h").write_text("#error no such thing\n")
     (tmp_path / "bad.c").write_text('#include "bad.h"\n')
-    board = CORTEX_M["M4F"]
-    target = Emulated("CortexM", board, Limits(1, 1, STACK, 1))
+    limits = Limits(1000, 2000, STACK, patience_s=5)
     with pytest.raises(RunError, match="no such thing"):
-        target.build(Sources("bad", tmp_path, SimpleNamespace(layers=())), tmp_path)
+        Firmware.build(probe(tmp_path, "bad"), tmp_path, "CortexM", CORTEX_M["M4F"], limits)

@@ -16,7 +16,7 @@ from snn_kernel import chosen
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
-    from snn_kernel import Context, Deployed, Measure, Prediction, Processed, Samples
+    from snn_kernel import Context, Deployed, Measure, Prediction, Processed, Samples, Table
 
 CHUNK = 16 << 20  # bytes of frames that one process is given at most
 
@@ -82,6 +82,10 @@ class Deployment:
         """What the program makes of `samples` samples; RunError if it fails or hangs."""
         raise NotImplementedError
 
+    def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
+        """What only its runs have shown of a program; most targets count nothing."""
+        return (), ()
+
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
         """Write and build the sources, run all samples, measure.
 
@@ -99,9 +103,10 @@ class Deployment:
         prediction, seconds = self._predict(program, sources, x, context)
         files = {**sources.files, "program": program.path}
         told = self._measures(program, sources, prediction.accuracy(samples.y))
+        counted, tables = self.counted(program)
         if seconds is not None:
             told = (*told, _time(seconds / len(x), self.target))
-        return Deployed(self.target, files, prediction, told)
+        return Deployed(self.target, files, prediction, (*told, *counted), tables)
 
     def _predict(
         self, program: Program, sources: Sources, x: Any, context: Context

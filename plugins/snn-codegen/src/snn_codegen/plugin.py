@@ -21,5 +21,7 @@ def snnk_deployers() -> Iterable[Kind]:
         Kind("Linux", "snn_codegen.linux:Linux", COMPILER),
         Kind("LinuxAArch64", "snn_codegen.aarch64:LinuxAArch64", COMPILER),
         Kind("Wasm", "snn_codegen.wasm:Wasm", COMPILER),
+        Kind("CortexM", "snn_codegen.microcontroller:CortexM", COMPILER),
+        Kind("RISCV32", "snn_codegen.microcontroller:RISCV32", COMPILER),
         Kind("Source", "snn_codegen.source:Source"),
     ]

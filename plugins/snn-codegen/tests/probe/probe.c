@@ -4,17 +4,21 @@ enum { SUM, LOOP, UNDEFINED, HANG, DEEP, UNALIGNED };
 
 /* Twice `count` instructions, and the return. */
 #ifdef __riscv
-__attribute__((naked, noinline)) static void loop(int32_t count) {
+__attribute__((naked, noinline)) static void loop(int32_t count)
+{
     __asm__ volatile("1: addi a0, a0, -1\n bnez a0, 1b\n ret\n");
 }
-static void undefined(void) {
+static void undefined(void)
+{
     __asm__ volatile("unimp");
 }
 #else
-__attribute__((naked, noinline)) static void loop(int32_t count) {
+__attribute__((naked, noinline)) static void loop(int32_t count)
+{
     __asm__ volatile(".syntax unified\n 1: subs r0, #1\n bne 1b\n bx lr\n");
 }
-static void undefined(void) {
+static void undefined(void)
+{
     __asm__ volatile("udf #0");
 }
 #endif
@@ -22,18 +26,21 @@ static void undefined(void) {
 static const int32_t weight[2] = {3, -5};
 static int32_t started = 7; /* initialised data, which the start-up code copies */
 
-__attribute__((noinline)) static int32_t deep(volatile int32_t *above, int32_t count) {
+__attribute__((noinline)) static int32_t deep(volatile int32_t *above, int32_t count)
+{
     volatile int32_t block[64];
     block[0] = above[0] + count;
     return count == 0 ? block[0] : deep(block, count - 1) + block[0];
 }
 
-void probe_reset(probe_state *state) {
+void probe_reset(probe_state *state)
+{
     state->steps = 0;
     state->sum = started;
 }
 
-void probe_step(probe_state *state, const probe_input_t frame[PROBE_INPUTS]) {
+void probe_step(probe_state *state, const probe_input_t frame[PROBE_INPUTS])
+{
     static const char bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     int32_t one = 1;
     state->steps++;
@@ -63,11 +70,13 @@ void probe_step(probe_state *state, const probe_input_t frame[PROBE_INPUTS]) {
 #endif
 }
 
-void probe_logits(const probe_state *state, probe_logit_t logits[PROBE_OUTPUTS]) {
+void probe_logits(const probe_state *state, probe_logit_t logits[PROBE_OUTPUTS])
+{
     logits[0] = state->steps;
     logits[1] = state->sum;
 }
 
-uint32_t probe_argmax(const probe_state *state) {
+uint32_t probe_argmax(const probe_state *state)
+{
     return state->sum > state->steps;
 }

@@ -19,7 +19,7 @@ uint64_t board_now(void);
 uint32_t board_instructions(uint64_t from, uint64_t to);
 
 /* How the start-up code, identical for both families, goes on. */
-_Noreturn void board_run(void);
+__attribute__((noreturn)) void board_run(void);
 
 /* Data copied from ROM and zeroed; after it, the harness, which never returns. */
 int main(void);

@@ -23,7 +23,7 @@
 
 volatile uint32_t board_wraps;
 
-_Noreturn void board_reset(void);
+__attribute__((noreturn)) void board_reset(void);
 static void on_fault(void);
 static void on_systick(void);
 void board_fault(const uint32_t *frame);
@@ -46,14 +46,16 @@ __attribute__((section(".vectors"), used)) static const vector vectors[16] = {
     {on_systick},
 };
 
-intptr_t board_request(uintptr_t operation, const void *arguments) {
+intptr_t board_request(uintptr_t operation, const void *arguments)
+{
     register intptr_t answer __asm__("r0") = (intptr_t)operation;
     register const void *given __asm__("r1") = arguments;
     __asm__ volatile("bkpt 0xAB" : "+r"(answer) : "r"(given) : "memory");
     return answer;
 }
 
-_Noreturn void board_reset(void) {
+__attribute__((noreturn)) void board_reset(void)
+{
 #ifdef __ARM_FP
     COPROCESSOR_ACCESS |= 0xFu << 20; /* CP10 and CP11: floats, and the vectors of M55 */
     __asm__ volatile("dsb\n isb");
@@ -67,7 +69,8 @@ _Noreturn void board_reset(void) {
     board_run();
 }
 
-__attribute__((naked)) static void on_systick(void) {
+__attribute__((naked)) static void on_systick(void)
+{
     __asm__ volatile(
         ".syntax unified\n"
         "ldr r0, =board_wraps\n"
@@ -78,7 +81,8 @@ __attribute__((naked)) static void on_systick(void) {
         ".ltorg\n");
 }
 
-uint64_t board_now(void) {
+uint64_t board_now(void)
+{
     uint32_t wraps, value;
     do {
         wraps = board_wraps;
@@ -88,14 +92,16 @@ uint64_t board_now(void) {
     return ((uint64_t)wraps << TICKS_TO_A_WRAP) | ticks;
 }
 
-uint32_t board_instructions(uint64_t from, uint64_t to) {
+uint32_t board_instructions(uint64_t from, uint64_t to)
+{
     const uint64_t scaled = (to - from) * BOARD_NUMERATOR + (1u << (BOARD_SHIFT - 1));
     const uint32_t wraps = (uint32_t)((to >> TICKS_TO_A_WRAP) - (from >> TICKS_TO_A_WRAP));
     return (uint32_t)(scaled >> BOARD_SHIFT) - wraps * INSTRUCTIONS_OF_A_WRAP;
 }
 
 /* With a stack of its own, over the network's state: the program's may be what overflowed. */
-__attribute__((naked)) static void on_fault(void) {
+__attribute__((naked)) static void on_fault(void)
+{
     __asm__ volatile(
         ".syntax unified\n"
         "mrs r0, msp\n"
@@ -106,7 +112,8 @@ __attribute__((naked)) static void on_fault(void) {
         ".ltorg\n");
 }
 
-__attribute__((used)) void board_fault(const uint32_t *frame) {
+__attribute__((used)) void board_fault(const uint32_t *frame)
+{
     static const char *const names[8] = {"r0", "r1", "r2", "r3", "r12", "lr", "pc", "xpsr"};
     const uint32_t at = (uint32_t)(uintptr_t)frame;
     if (frame < board_stack_low + 1) {

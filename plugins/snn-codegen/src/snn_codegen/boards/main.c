@@ -24,7 +24,8 @@ static uint64_t before;
 static uint32_t interval; /* between the last two calls */
 static uint32_t overhead; /* the interval where a call follows another at once */
 
-__attribute__((noinline)) void snn_trace(uint32_t layer, const void *values, uint32_t bytes) {
+__attribute__((noinline)) void snn_trace(uint32_t layer, const void *values, uint32_t bytes)
+{
     interval = board_instructions(before, board_now());
     counts[layer] += interval > overhead ? interval - overhead : 0;
     if (values != 0 && SNN_SPIKES(layer)) {
@@ -33,7 +34,8 @@ __attribute__((noinline)) void snn_trace(uint32_t layer, const void *values, uin
     before = board_now();
 }
 
-static void calibrate(void) {
+static void calibrate(void)
+{
     snn_trace(0, 0, 0);
     snn_trace(0, 0, 0);
     overhead = interval;
@@ -42,13 +44,15 @@ static void calibrate(void) {
 static uint32_t counts[1];
 static uint32_t overhead; /* of asking for the time twice */
 
-static void calibrate(void) {
+static void calibrate(void)
+{
     const uint64_t first = board_now();
     overhead = board_instructions(first, board_now());
 }
 #endif
 
-static void step(void) {
+static void step(void)
+{
 #ifdef SNN_TRACED
     before = board_now();
     snn_step(&state, frame);
@@ -60,7 +64,8 @@ static void step(void) {
 }
 
 /* Whether there was another sample. */
-static bool sample(intptr_t frames) {
+static bool sample(intptr_t frames)
+{
     snn_reset(&state);
     for (uint32_t t = 0; t < SNN_TIMESTEPS; t++) {
         if (t < SNN_FRAMES && !host_read(frames, frame, sizeof frame)) {
@@ -72,7 +77,8 @@ static bool sample(intptr_t frames) {
     return true;
 }
 
-static uint32_t stack_used(void) {
+static uint32_t stack_used(void)
+{
     const uint32_t *word = board_stack_low;
     while (word < board_stack_high && *word == BOARD_PAINT) {
         word++;
@@ -80,7 +86,8 @@ static uint32_t stack_used(void) {
     return (uint32_t)((uintptr_t)board_stack_high - (uintptr_t)word);
 }
 
-int main(void) {
+int main(void)
+{
     const intptr_t frames = host_open("frames", HOST_READ);
     const intptr_t counted = host_open("counts", HOST_WRITE);
     answers = host_open("answers", HOST_WRITE);

@@ -5,7 +5,8 @@
 void board_trap(void);
 void board_fault(uint32_t cause, uint32_t at, uint32_t value, uint32_t stack);
 
-__attribute__((naked, section(".vectors"), used)) void board_reset(void) {
+__attribute__((naked, section(".vectors"), used)) void board_reset(void)
+{
     __asm__ volatile(
         ".option push\n"
         ".option norelax\n"
@@ -33,7 +34,8 @@ __attribute__((naked, section(".vectors"), used)) void board_reset(void) {
 
 /* The sequence that the emulator knows a request by: uncompressed, within one page. */
 __attribute__((naked, noinline, aligned(16))) intptr_t board_request(
-    uintptr_t operation, const void *arguments) {
+    uintptr_t operation, const void *arguments)
+{
     __asm__ volatile(
         ".option push\n"
         ".option norvc\n"
@@ -44,7 +46,8 @@ __attribute__((naked, noinline, aligned(16))) intptr_t board_request(
         ".option pop\n");
 }
 
-uint64_t board_now(void) {
+uint64_t board_now(void)
+{
     uint32_t high, low, again;
     do {
         __asm__ volatile("rdinstreth %0" : "=r"(high));
@@ -54,12 +57,14 @@ uint64_t board_now(void) {
     return ((uint64_t)high << 32) | low;
 }
 
-uint32_t board_instructions(uint64_t from, uint64_t to) {
+uint32_t board_instructions(uint64_t from, uint64_t to)
+{
     return (uint32_t)(to - from);
 }
 
 /* With a stack of its own, over the network's state: the program's may be what overflowed. */
-__attribute__((naked, used, aligned(4))) void board_trap(void) {
+__attribute__((naked, used, aligned(4))) void board_trap(void)
+{
     __asm__ volatile(
         "csrr a0, mcause\n"
         "csrr a1, mepc\n"
@@ -70,7 +75,8 @@ __attribute__((naked, used, aligned(4))) void board_trap(void) {
 }
 
 __attribute__((used)) void board_fault(
-    uint32_t cause, uint32_t at, uint32_t value, uint32_t stack) {
+    uint32_t cause, uint32_t at, uint32_t value, uint32_t stack)
+{
     host_print(stack < (uint32_t)(uintptr_t)board_stack_low ? "stack overflow:" : "trap:");
     host_print_register("mcause", cause);
     host_print_register("mepc", at);

@@ -11,7 +11,8 @@ enum {
     APPLICATION_EXIT = 0x20026,
 };
 
-intptr_t host_open(const char *name, uintptr_t how) {
+intptr_t host_open(const char *name, uintptr_t how)
+{
     uintptr_t length = 0;
     while (name[length] != 0) {
         length++;
@@ -27,12 +28,14 @@ intptr_t host_open(const char *name, uintptr_t how) {
     return file;
 }
 
-bool host_read(intptr_t file, void *into, uint32_t bytes) {
+bool host_read(intptr_t file, void *into, uint32_t bytes)
+{
     const uintptr_t arguments[3] = {(uintptr_t)file, (uintptr_t)into, bytes};
     return board_request(SYS_READ, arguments) == 0; /* the answer is how many are missing */
 }
 
-void host_write(intptr_t file, const void *from, uint32_t bytes) {
+void host_write(intptr_t file, const void *from, uint32_t bytes)
+{
     const uintptr_t arguments[3] = {(uintptr_t)file, (uintptr_t)from, bytes};
     if (board_request(SYS_WRITE, arguments) != 0) {
         host_print("the host's disk is full\n");
@@ -40,11 +43,13 @@ void host_write(intptr_t file, const void *from, uint32_t bytes) {
     }
 }
 
-void host_print(const char *text) {
+void host_print(const char *text)
+{
     (void)board_request(SYS_WRITE0, text);
 }
 
-void host_print_register(const char *name, uint32_t value) {
+void host_print_register(const char *name, uint32_t value)
+{
     char text[12] = " 0x00000000";
     for (int digit = 10; digit > 2; digit--) {
         text[digit] = "0123456789abcdef"[value & 15u];
@@ -55,7 +60,8 @@ void host_print_register(const char *name, uint32_t value) {
     host_print(text);
 }
 
-_Noreturn void host_exit(int status) {
+__attribute__((noreturn)) void host_exit(int status)
+{
     const uintptr_t arguments[2] = {APPLICATION_EXIT, (uintptr_t)status};
     (void)board_request(SYS_EXIT_EXTENDED, arguments);
     for (;;) {

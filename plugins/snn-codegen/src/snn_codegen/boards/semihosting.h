@@ -18,6 +18,6 @@ void host_write(intptr_t file, const void *from, uint32_t bytes);
 void host_print(const char *text);
 void host_print_register(const char *name, uint32_t value);
 
-_Noreturn void host_exit(int status);
+__attribute__((noreturn)) void host_exit(int status);
 
 #endif

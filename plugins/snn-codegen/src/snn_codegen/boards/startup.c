@@ -1,7 +1,8 @@
 /* What both families do first: memory as C expects it, and a painted stack. */
 #include "board.h"
 
-_Noreturn void board_run(void) {
+__attribute__((noreturn)) void board_run(void)
+{
     /* The frame of this function stands at the top of the stack: paint only below it. */
     uint32_t *here = (uint32_t *)((uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)3) - 16;
     for (uint32_t *word = board_stack_low; word < here; word++) {
