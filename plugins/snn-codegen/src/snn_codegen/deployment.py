@@ -102,11 +102,12 @@ class Deployment:
         program = self.build(sources.write(), sources.folder)
         prediction, seconds = self._predict(program, sources, x, context)
         files = {**sources.files, "program": program.path}
-        told = self._measures(program, sources, prediction.accuracy(samples.y))
         counted, tables = self.counted(program)
+        own = (*program.measures, *counted)
+        told = self._measures(own, sources, prediction.accuracy(samples.y))
         if seconds is not None:
             told = (*told, _time(seconds / len(x), self.target))
-        return Deployed(self.target, files, prediction, (*told, *counted), tables)
+        return Deployed(self.target, files, prediction, told, tables)
 
     def _predict(
         self, program: Program, sources: Sources, x: Any, context: Context
@@ -128,13 +129,15 @@ class Deployment:
         clocked = [s for s in seconds if s is not None]
         return _joined(made), sum(clocked) if clocked else None
 
-    def _measures(self, program: Program, sources: Sources, accuracy: float) -> tuple[Measure, ...]:
+    def _measures(
+        self, own: tuple[Measure, ...], sources: Sources, accuracy: float
+    ) -> tuple[Measure, ...]:
         from snn_kernel import Measure
 
         told = Measure("accuracy", accuracy, "", "counted", "run", self.target)
-        known = {m.name for m in program.measures}
+        known = {m.name for m in own}
         more = (m for m in sizes(sources, self.target) if m.name not in known)
-        return (told, *more, *program.measures)
+        return (told, *more, *own)
 
 
 def _time(seconds: float, target: str) -> Measure:
