@@ -10,7 +10,7 @@ import numpy as np
 from attrs import define, evolve, field, frozen
 from numpy.typing import NDArray
 
-from snn_codegen.convolution import Variant, arranged, variant
+from snn_codegen.convolution import Variant, arranged, doubled, paired, variant
 from snn_codegen.element import Element, literal
 from snn_codegen.floats import Floats
 from snn_codegen.integers import Integers
@@ -85,6 +85,7 @@ class Assembly:
     network: Network
     rates: Mapping[str, float] = field(factory=dict)  # of what is not zero in a layer's input
     convolution: Variant = "auto"
+    lanes: bool = False  # whether two filters may share a lane
     calls: list[Call] = field(factory=list)
     tables: list[Table] = field(factory=list)
     constants: dict[str, str] = field(factory=dict)  # name → definition of a structure
@@ -94,9 +95,15 @@ class Assembly:
     _made: dict[str, Tensor] = field(factory=dict)
 
     @classmethod
-    def of(cls, network: Network, rates: Mapping[str, float], convolution: Variant) -> Assembly:
+    def of(
+        cls,
+        network: Network,
+        rates: Mapping[str, float],
+        convolution: Variant,
+        lanes: bool = False,
+    ) -> Assembly:
         """The program of a network; NetworkError where C has no kernel for a layer."""
-        made = cls(network, rates, convolution)
+        made = cls(network, rates, convolution, lanes)
         if faults := list(made._faults()):
             raise NetworkError("; ".join(faults))
         made._assemble()
@@ -248,18 +255,26 @@ class Assembly:
         chosen = variant(self.convolution, layer, x, shape, self.rates.get(layer.name))
         made = self._out(x, how.finish, shape)
         (element, weight), (own, bias) = how.tables
-        weights = self._table(f"weights_{index}", element, arranged(chosen, weight, layer.groups))
+        double = self.lanes and chosen != "dense" and doubled(weight, x)
+        weight, lane = arranged(chosen, weight, layer.groups), own
+        if double:
+            weight, element, lane = paired(weight), "lanes", "lanes"
+        weights = self._table(f"weights_{index}", element, weight)
         biases = self._table(f"bias_{index}", own, bias)
         geometry = self._geometry(index, x, shape, layer, layer.groups)
         elements = {"input": x.element, "weight": element, "sum": own, "output": made.element}
-        calls = self._summing(chosen, x, element, own) | {"finish": how.finish.kernel}
+        calls = self._summing(chosen, x, element, lane) | {"finish": how.finish.kernel}
+        if chosen != "dense":
+            elements["lane"] = lane
+            calls |= _lanes(own, lane)
         if chosen != "scatter":
             calls |= CLIPPED
         used = kernel(f"conv_{chosen}", elements, calls, {"format": how.finish.struct})
         scale, format = literal(own, how.scales[0]), self._format(index, how.finish)
-        filters = shape[0] // layer.groups
-        room = {"gather": (filters, 1, 1), "scatter": shape}.get(chosen)
-        sums = () if room is None else (Tensor(own, room, static=x.static),)
+        wide = -(-shape[0] // layer.groups // (2 if double else 1))
+        everywhere = (wide * layer.groups, *shape[1:])
+        room = {"gather": (wide, 1, 1), "scatter": everywhere}.get(chosen)
+        sums = () if room is None else (Tensor(lane, room, static=x.static),)
         given = (geometry, x, weights, biases, scale, *sums, made, format)
         return self._call(index, made, used, *given)
 
@@ -271,8 +286,13 @@ class Assembly:
             return {"at": self._at(x, total)}
         bits = x.element == "bits"
         types = {"input": x.element, "weight": weight, "sum": total}
-        first = {"first_bit": kernel("first_bit")} if bits else {}
-        found = {"sum": kernel("sum_bits" if bits else "sum_values", types, first)}
+        if bits:
+            how = "double" if total == "lanes" else "single"
+            row = kernel(f"row_{how}", {"weight": weight, "sum": total})
+            calls = {"first_bit": kernel("first_bit"), "row": row}
+            found = {"sum": kernel("sum_bits", types, calls)}
+        else:
+            found = {"sum": kernel("sum_values", types)}
         if chosen == "scatter":
             found["any"] = kernel("any_bits" if bits else "any_values", {"input": x.element})
         return found
@@ -384,6 +404,13 @@ class Assembly:
         )
         scale = literal(how.element, how.scales[0])
         self._call(last + 1, None, used, x, f"{x.count}u", scale, "state->logits")
+
+
+def _lanes(own: Element, lane: Element) -> dict[str, Kernel]:
+    """How the sums of filters lie in lanes."""
+    how = "double" if lane == "lanes" else "single"
+    types: dict[str, Element] = {"sum": own, "lane": lane}
+    return {"lanes": kernel(f"lanes_{how}"), "lane": kernel(f"lane_{how}", types)}
 
 
 def _as_convolution(layer: Linear, x: Tensor) -> tuple[Conv, Tensor]:

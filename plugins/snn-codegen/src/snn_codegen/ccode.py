@@ -48,6 +48,9 @@ class CCode:
     convolution: the kernels of convolutions and linear layers, "dense", "gather" or "scatter";
         "auto" chooses for each by the rate of its spikes; no result depends on it (default
         "auto").
+    lanes: add the weights of two filters at once wherever sums have 16 bits, which needs about half
+        of the instructions and twice the ROM of 8-bit weights; no result depends on it (default:
+        true where the target is a microcontroller).
     """
 
     quantize: Quantize | None = field(default=None, validator=optional(in_(QUANTIZE)))
@@ -58,6 +61,7 @@ class CCode:
     dump_featuremaps: bool = False
     timestep_mode: Literal["duplicate", "iterate"] | None = None
     convolution: Literal["auto", "dense", "gather", "scatter"] = "auto"
+    lanes: bool | None = None
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """What of a plan cannot be C, or contradicts the keys."""
@@ -76,8 +80,8 @@ class CCode:
         made = self.sources(processed, context).write()
         return Outcome(tuple(sizes(made, "CCode")))
 
-    def sources(self, processed: Processed, context: Context) -> Sources:
-        """The network of `processed` as C, not yet on disk."""
+    def sources(self, processed: Processed, context: Context, lanes: bool = False) -> Sources:
+        """The network of `processed` as C, not yet on disk; `lanes` is what the target prefers."""
         from snn_codegen.sources import Sources, widths
         from snn_kernel import NetworkError, RunError
 
@@ -88,7 +92,8 @@ class CCode:
             raise RunError(f"'{name}' is {widths(network)}, and quantize asks for {self.quantize}")
         self._narrow(network, name)
         folder = context.folder / f"{name}_c" if self.outdir is None else Path(self.outdir)
-        more = (processed.activity, self.convolution, self.dump_featuremaps)
+        lanes = lanes if self.lanes is None else self.lanes
+        more = (processed.activity, self.convolution, self.dump_featuremaps, lanes)
         own = self.model_name or getattr(processed.section, "name", name)
         try:
             return Sources.of(network, own, folder, *more)

@@ -20,6 +20,7 @@ Variant: TypeAlias = Literal["auto", "dense", "gather", "scatter"]
 
 SPARSE = 0.02  # below this rate of spikes, scattering needs fewer instructions than gathering
 DENSE = 0.3  # above this rate of values that are not zero, looking for them does not pay
+HALF = 1 << 15  # what a sum of 16 bits stays below
 ROOM = 64 << 10  # bytes of sums that scattering may take: a quarter of a microcontroller's RAM
 
 
@@ -34,6 +35,23 @@ def variant(asked: Variant, layer: Conv, x: Tensor, made: Map, rate: float | Non
     if rate is not None and rate < SPARSE and pixels > 1 and room <= ROOM:
         return "scatter"
     return "gather"
+
+
+def doubled(weight: NDArray[Any], x: Tensor) -> bool:
+    """Whether the weights of spikes add up to 16 bits whichever spike, so that two filters can share
+    a lane."""
+    if x.element != "bits" or weight.dtype.kind != "i":
+        return False
+    flat = weight.astype(np.int64).reshape(len(weight), -1)
+    return bool(max(flat.clip(0).sum(1).max(), -flat.clip(None, 0).sum(1).min()) < HALF)
+
+
+def paired(weight: NDArray[Any]) -> NDArray[Any]:
+    """Weights [..., filter] two to a lane, as low + 2^16·high modulo 2^32."""
+    whole = np.pad(
+        weight.astype(np.int64), [(0, 0)] * (weight.ndim - 1) + [(0, weight.shape[-1] % 2)]
+    )
+    return (whole[..., ::2] + (whole[..., 1::2] << 16)) & 0xFFFF_FFFF
 
 
 def arranged(chosen: str, weight: NDArray[Any], groups: int) -> NDArray[Any]:

@@ -60,6 +60,7 @@ class Deployment:
 
     target: ClassVar[str]  # what its measures have as their source
     traced: ClassVar[bool] = True  # whether its programs write spikes
+    lanes: ClassVar[bool] = False  # whether adding two 16-bit numbers at once is worth it there
 
     converter: CCode = chosen("postprocessing", factory=CCode, validator=instance_of(CCode))
     quantize: tuple[Quantize, ...] = field(
@@ -95,7 +96,7 @@ class Deployment:
         from snn_codegen.sources import fit
         from snn_kernel import DataError, Deployed
 
-        sources = self.converter.sources(processed, context)
+        sources = self.converter.sources(processed, context, self.lanes)
         x = samples.channels_first()
         if fault := fit(sources.network, samples.x):
             raise DataError(fault)

@@ -8,16 +8,16 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-Element: TypeAlias = Literal["bits", "i8", "i16", "i32", "i64", "f32", "f64"]
+Element: TypeAlias = Literal["bits", "i8", "i16", "i32", "i64", "f32", "f64", "lanes"]
 
 C: dict[Element, str] = {
     **{"bits": "uint32_t", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t"},
-    **{"f32": "float", "f64": "double"},
+    **{"f32": "float", "f64": "double", "lanes": "uint32_t"},  # two numbers of 16 bits in a lane
 }
 DTYPES: dict[Element, np.dtype[Any]] = {
     **{"bits": np.dtype("<u4"), "i8": np.dtype("i1"), "i16": np.dtype("<i2")},
     **{"i32": np.dtype("<i4"), "i64": np.dtype("<i8")},
-    **{"f32": np.dtype("<f4"), "f64": np.dtype("<f8")},
+    **{"f32": np.dtype("<f4"), "f64": np.dtype("<f8"), "lanes": np.dtype("<u4")},
 }
 WORD = 32  # spikes in a word of bits
 
@@ -50,6 +50,9 @@ def literal(element: Element, value: float) -> str:
         return float(value).hex() + ("f" if element == "f32" else "")
     whole = int(value)
     assert whole == value, (element, value)
+    if element == "lanes":
+        assert 0 <= whole < 1 << WORD, value
+        return f"0x{whole:08x}u"
     bits = DTYPES[element].itemsize * 8
     assert -(1 << (bits - 1)) <= whole < 1 << (bits - 1), (element, value)
     if whole == -(1 << (bits - 1)) and bits >= WORD:  # C has no negative constants

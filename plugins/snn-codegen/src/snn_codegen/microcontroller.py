@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Microcontroller(Deployment):
     """What both families have in common: how much memory, how much patience."""
 
+    lanes: ClassVar[bool] = True
+
     flash_kib: int | None = field(default=None, validator=optional(ge(1)))
     ram_kib: int | None = field(default=None, validator=optional(ge(1)))
     stack: int = field(default=2 * KIB, validator=ge(256))

@@ -37,12 +37,13 @@ class Sources:
         activity: Iterable[Activity] = (),
         convolution: Variant = "auto",
         traced: bool = False,
+        lanes: bool = False,
     ) -> Sources:
         """Generated for a network whose `activity` was measured; NetworkError where C has no
         kernel for a layer, or an integer is too small for it."""
         rates = {a.layer: a.input_rate for a in activity}
         made = identifier(name)
-        writer = Writer(Assembly.of(network, rates, convolution), made, traced)
+        writer = Writer(Assembly.of(network, rates, convolution, lanes), made, traced)
         return cls(made, folder, writer)
 
     @property

@@ -14,7 +14,16 @@ from snn_codegen.kernels import in_order, kernel, text
 from snn_codegen.tensor import Tensor
 
 RESERVED = ("snn",)  # names whose macros are those that SNN_GENERIC defines
-ORDER: tuple[Element, ...] = ("i64", "f64", "i32", "f32", "bits", "i16", "i8")  # by alignment
+ORDER: tuple[Element, ...] = (
+    "i64",
+    "f64",
+    "i32",
+    "f32",
+    "lanes",
+    "bits",
+    "i16",
+    "i8",
+)  # by alignment
 
 
 def identifier(name: str) -> str:

@@ -1,12 +1,14 @@
 /* Convolution, element by element of the input: what is not zero is added to the sums of every pixel
-   that sees it. Weights are [group][y][x][channel][filter]; `sums` is room for the whole output. */
+   that sees it. Weights are [group][y][x][channel][filter]; `sums` is room for the whole output,
+   one or two filters in a lane. */
 static void conv_scatter(const geometry *g, const input_t *x, const weight_t *weights, const sum_t *bias,
-                         sum_t scale, sum_t *sums, output_t *y, const format_t *to)
+                         sum_t scale, lane_t *sums, output_t *y, const format_t *to)
 {
     const uint32_t channels = g->channels / g->groups;
     const uint32_t filters = g->filters / g->groups;
-    const uint32_t elements = g->rows * g->columns * g->filters;
-    for (uint32_t i = 0u; i < elements; i++) {
+    const uint32_t wide = lanes(filters);
+    const uint32_t count = g->rows * g->columns * g->groups;
+    for (uint32_t i = 0u; i < count * wide; i++) {
         sums[i] = 0;
     }
     for (uint32_t iy = 0u; iy < g->height; iy++) {
@@ -30,16 +32,19 @@ static void conv_scatter(const geometry *g, const input_t *x, const weight_t *we
                         }
                         const uint32_t out = oy / g->stride_y * g->columns + ox / g->stride_x;
                         const uint32_t tap = (group * g->window_height + ky) * g->window_width + kx;
-                        sum(x, from, channels, weights + (size_t)tap * channels * filters, filters,
-                            sums + out * g->filters + group * filters);
+                        sum(x, from, channels, weights + (size_t)tap * channels * wide, wide,
+                            sums + (out * g->groups + group) * wide);
                     }
                 }
             }
         }
     }
-    for (uint32_t i = 0u; i < elements; i += g->filters) {
-        for (uint32_t f = 0u; f < g->filters; f++) {
-            y[i + f] = finish((sum_t)(sums[i + f] * scale + bias[f]), to);
+    for (uint32_t i = 0u; i < count; i++) {
+        const sum_t *own = bias + i % g->groups * filters;
+        for (uint32_t f = 0u; f < filters; f++) {
+            *y = finish((sum_t)(lane(sums, f) * scale + own[f]), to);
+            y++;
         }
+        sums += wide;
     }
 }

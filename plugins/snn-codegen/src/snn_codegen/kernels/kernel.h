@@ -3,7 +3,7 @@
 
      input_t   elements of what a layer reads; spikes are bits in words of uint32_t, the first lowest
      weight_t  elements of a table of weights
-     sum_t     what sums are formed in
+     sum_t     what sums are formed in, lane_t what they are gathered in
      output_t  elements of what a layer puts out, state_t of its membrane potentials
      format_t  the format that a sum is put into, neuron_t the constants of a population
 

@@ -12,10 +12,7 @@ static void sum_bits(const uint32_t *x, uint32_t from, uint32_t count, const wei
             word &= (1u << (to - base)) - 1u;
         }
         while (word != 0u) {
-            const weight_t *row = weights + (size_t)(base + first_bit(word) - from) * filters;
-            for (uint32_t f = 0u; f < filters; f++) {
-                sums[f] = (sum_t)(sums[f] + row[f]);
-            }
+            row(weights + (size_t)(base + first_bit(word) - from) * filters, filters, sums);
             word &= word - 1u;
         }
         i = base + 32u;
