@@ -68,11 +68,12 @@ class Library:
         folder: Path,
         convolution: Any = "auto",
         flags: Sequence[str] = ("-O0",),
+        lanes: bool = False,
     ) -> None:
         self.sources = []
         folder.mkdir(parents=True, exist_ok=True)
         for i, network in enumerate(networks):
-            more = {"convolution": convolution, "traced": True}
+            more = {"convolution": convolution, "traced": True, "lanes": lanes}
             made = Sources.of(network, f"n{i}", folder, **more).write()
             (folder / f"n{i}_run.c").write_text(DRIVER.format(name=made.name))
             self.sources.append(made)

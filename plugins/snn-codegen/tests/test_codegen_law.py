@@ -30,9 +30,9 @@ LARGE = settings(
 )
 
 
-def agrees(cases: Any, convolution: str, flags: tuple[str, ...]) -> None:
+def agrees(cases: Any, convolution: str, flags: tuple[str, ...], lanes: bool = False) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        library = Library([n for n, _ in cases], Path(folder), convolution, flags)
+        library = Library([n for n, _ in cases], Path(folder), convolution, flags, lanes)
         for i, (network, x) in enumerate(cases):
             logits, spikes = Reference(network).run(x)
             made = library.predict(i, x)
@@ -42,17 +42,21 @@ def agrees(cases: Any, convolution: str, flags: tuple[str, ...]) -> None:
                 np.testing.assert_array_equal(made.spikes[layer.name], packed)
 
 
-@pytest.mark.parametrize("convolution", ["auto", "dense", "gather", "scatter"])
-def test_whatever_the_kernels_what_they_compute_is_the_law(convolution: str) -> None:
+@pytest.mark.parametrize(
+    ("convolution", "lanes"),
+    [(name, False) for name in ("auto", "dense", "gather", "scatter")]
+    + [(name, True) for name in ("gather", "scatter")],
+)
+def test_whatever_the_kernels_what_they_compute_is_the_law(convolution: str, lanes: bool) -> None:
     @LARGE
     @given(st.lists(runs(), min_size=BATCH, max_size=BATCH))
     def holds(cases: list[tuple[Network, Any]]) -> None:
-        agrees(cases, convolution, ("-O0",))
+        agrees(cases, convolution, ("-O0",), lanes)
 
     holds()
 
 
 @settings(LARGE, max_examples=2)
-@given(st.lists(runs(), min_size=BATCH, max_size=BATCH))
-def test_nothing_in_it_is_undefined(cases: list[tuple[Network, Any]]) -> None:
-    agrees(cases, "auto", ("-O1", *SANITISED))
+@given(st.lists(runs(), min_size=BATCH, max_size=BATCH), st.booleans())
+def test_nothing_in_it_is_undefined(cases: list[tuple[Network, Any]], lanes: bool) -> None:
+    agrees(cases, "auto", ("-O1", *SANITISED), lanes)

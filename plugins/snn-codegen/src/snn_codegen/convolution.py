@@ -38,8 +38,7 @@ def variant(asked: Variant, layer: Conv, x: Tensor, made: Map, rate: float | Non
 
 
 def doubled(weight: NDArray[Any], x: Tensor) -> bool:
-    """Whether the weights of spikes add up to 16 bits whichever spike, so that two filters can share
-    a lane."""
+    """Whether weights add up to 16 bits whichever inputs spike: two filters can share a lane."""
     if x.element != "bits" or weight.dtype.kind != "i":
         return False
     flat = weight.astype(np.int64).reshape(len(weight), -1)
