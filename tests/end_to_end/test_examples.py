@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def test_other_models_reach_theirs(name: str, models: int, tmp_path: Path) -> No
         assert accuracy(result, "test") >= 0.95
         assert accuracy(result, "ZigEngine") == accuracy(result, "test")
         assert result["agreement"]["differing"] == 0
+
+
+@pytest.mark.skipif(not shutil.which("qemu-system-arm"), reason="qemu-system-arm is not installed")
+def test_a_microcontroller_answers_what_torch_does(tmp_path: Path) -> None:
+    result = run(tmp_path, str(ROOT / "examples" / "digits_cortex_m.toml"))
+    assert accuracy(result, "CortexM") == accuracy(result, "test") >= 0.95
+    assert result["agreement"]["differing"] == 0
+    assert {"c_source", "program", "instructions"} <= result["files"].keys()
 
 
 def test_one_seed_gives_one_result(tmp_path: Path) -> None:

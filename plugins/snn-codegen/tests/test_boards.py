@@ -161,6 +161,13 @@ def test_an_interrupted_run_leaves_no_process(built, name, board, tmp_path):
     assert not processes(board)
 
 
+def test_an_emulator_that_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    board = RISCV32_BOARDS["rv32imac"]
+    with pytest.raises(RunError, match=r"qemu-system-riscv32 .*apt-get install qemu-system-misc"):
+        emulate(board, tmp_path / "none.elf", tmp_path, "counts", 1)
+
+
 def test_what_does_not_fit_is_said_with_both_numbers(tmp_path):
     limits = Limits(1000, 2000, STACK, patience_s=5)
     with pytest.raises(RunError) as caught:

@@ -31,16 +31,21 @@ def emulate(
     command = (board.emulator, *board.machine_arguments, *NOTHING, "-semihosting-config")
     command += ("enable=on,target=native", "-kernel", str(program.resolve()))
     said = folder / "said"
-    with (
-        said.open("wb") as stderr,
-        subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
-        ) as process,
-    ):
+    with said.open("wb") as stderr:
         try:
-            _watch(process, folder / growing, patience_s, told)
-        finally:
-            process.kill()
+            process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+            )
+        except OSError as error:
+            raise RunError(
+                f"{board.emulator} cannot be run: {error.strerror} (on Debian and Ubuntu: "
+                f"apt-get install {board.package})"
+            ) from None
+        with process:
+            try:
+                _watch(process, folder / growing, patience_s, told)
+            finally:
+                process.kill()
     if process.returncode:
         raise RunError(_why(board, program, said, process.returncode))
 

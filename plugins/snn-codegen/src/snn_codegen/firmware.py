@@ -73,10 +73,17 @@ class Firmware(Program):
         image = Image(shipped.read_bytes())
         _fit(sources.name, image, target, board, limits)
         _compile(sources, traced, script, board, (sources.trace_flag, "-DSNN_TRACED"))
-        layers = tuple(layer.name for layer in sources.network.layers)
         rom = Measure("rom", image.rom, "B", "counted", "run", target)
-        known = {"target": target, "board": board, "limits": limits, "layers": layers}
-        return cls(path=shipped, measures=(rom,), traced=traced, image=image, **known)
+        return cls(
+            path=shipped,
+            measures=(rom,),
+            target=target,
+            board=board,
+            limits=limits,
+            traced=traced,
+            layers=tuple(layer.name for layer in sources.network.layers),
+            image=image,
+        )
 
     def run(self, frames: bytes, samples: int) -> bytes:
         """The answers of the traced twin, whose logits must be those of what would be shipped."""

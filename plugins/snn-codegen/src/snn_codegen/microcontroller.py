@@ -57,11 +57,20 @@ class Microcontroller(Deployment):
 
     def run(self, program: Program, frames: bytes, samples: int) -> Answer:
         """All samples in one emulator, as the firmware and as its traced twin."""
-        return Answer(program.run(frames, samples))
+        return Answer(_firmware(program).run(frames, samples))
 
     def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
         """RAM, stack and instructions, and instructions for each layer."""
-        return tuple(program.counted()), (program.table(),)
+        firmware = _firmware(program)
+        return tuple(firmware.counted()), (firmware.table(),)
+
+
+def _firmware(program: Program) -> Firmware:
+    """What `build` made."""
+    from snn_codegen.firmware import Firmware
+
+    assert isinstance(program, Firmware)
+    return program
 
 
 @frozen(kw_only=True)

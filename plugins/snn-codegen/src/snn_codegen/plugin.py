@@ -17,11 +17,12 @@ def snnk_postprocessings() -> Iterable[Kind]:
 @hookimpl
 def snnk_deployers() -> Iterable[Kind]:
     """The targets that generated C is written for, built for and run on."""
+    boards = "snn_codegen.microcontroller"
     return [
         Kind("Linux", "snn_codegen.linux:Linux", COMPILER),
         Kind("LinuxAArch64", "snn_codegen.aarch64:LinuxAArch64", COMPILER),
         Kind("Wasm", "snn_codegen.wasm:Wasm", COMPILER),
-        Kind("CortexM", "snn_codegen.microcontroller:CortexM", COMPILER),
-        Kind("RISCV32", "snn_codegen.microcontroller:RISCV32", COMPILER),
+        Kind("CortexM", f"{boards}:CortexM", COMPILER, ("qemu-system-arm",)),
+        Kind("RISCV32", f"{boards}:RISCV32", COMPILER, ("qemu-system-riscv32:qemu-system-misc",)),
         Kind("Source", "snn_codegen.source:Source"),
     ]
