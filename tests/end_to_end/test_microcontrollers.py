@@ -118,7 +118,9 @@ class Experiment:
         torch.set_num_threads(1)
         self.context = Context(42, folder)
         self.session = configure("framework", "SpikingJellyMultiStep", {}).open(self.context)
-        self.splits = dataset.load(self.context)
+        splits = dataset.load(self.context)
+        shown = splits.samples("train").take(slice(6000))
+        self.splits = evolve(splits, train=shown)
         self.test: Samples = self.splits.samples("test").take(slice(1000))
         kind, sizes = model
         params = {"timesteps": 4, "neuron": neuron, **sizes}

