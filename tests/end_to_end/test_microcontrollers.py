@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +114,44 @@ def test_without_the_emulator_the_plan_is_refused(
     assert "apt-get install qemu-system-arm" in capsys.readouterr().err
     assert run(tmp_path, "deploy.target=RISCV32", "deploy.deployer={}")[0] == 1
     assert "apt-get install qemu-system-misc" in capsys.readouterr().err
+
+
+# A shell that runs tests in the background has them, and what they start, ignore SIGINT.
+HEED = """import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])"""
+
+
+def emulators(parent: int) -> list[str]:
+    """The processes of QEMU that `parent` has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = path.read_text().partition("(")[2].rpartition(")")
+            if name.startswith("qemu-system") and int(rest.split()[1]) == parent:
+                found.append(path.parent.name)
+    return found
+
+
+@needs_arm
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
+def test_an_interrupted_run_leaves_no_emulator(tmp_path: Path, sent: int) -> None:
+    slow = 'deploy.deployer={params={core="M0+"}}'  # floats, in software
+    changes = ("model.0.epochs=0", "deploy.target=CortexM", slow, "--out", str(tmp_path))
+    snnk = [sys.executable, "-m", "snnk", "run", str(ROOT / "examples" / "digits.toml"), *changes]
+    command = [sys.executable, "-c", HEED, *snnk]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not (started := emulators(process.pid)):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(sent)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert not any(Path("/proc", number).exists() for number in started)
 
 
 class Experiment:
