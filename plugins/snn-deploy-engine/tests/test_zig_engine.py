@@ -161,7 +161,7 @@ def test_neurons_without_a_lowered_form_are_refused_when_planning():
     assert "model 'm1': its neuron Bare has no lowered form" in found[0]
 
 
-@pytest.mark.parametrize("fields", [{"execution": "event"}, {"threads": 0}, {"threads": 257}])
+@pytest.mark.parametrize("fields", [{"execution": "analog"}, {"threads": 0}, {"threads": 257}])
 def test_wrong_fields(fields):
     with pytest.raises(ValueError, match=next(iter(fields))):
         ZigEngine(**fields)

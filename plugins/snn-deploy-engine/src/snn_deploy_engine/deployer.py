@@ -1,37 +1,93 @@
-"""The deployer `ZigEngine`."""
+"""The deployers `ZigEngine` and `Specksim`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from attrs import field, frozen
-from attrs.validators import in_, instance_of, optional
+from attrs.validators import ge, gt, in_, instance_of, le, optional
 
-from snn_deploy_engine.running import TARGET, obstacles, runnable, threads, within
+from snn_deploy_engine.running import obstacles, runnable, threads, within
 
 if TYPE_CHECKING:
+    from snn_deploy_engine.asynchronous import Answer
     from snn_engine import Run
     from snn_kernel import Context, Deployed, Measure, Processed, Samples, Table
     from snn_kernel.network import Network
 
+DT_US_MAX = 3_600_000_000  # the engine's own limit
 
-@frozen
+
+def _floor(_: Any, __: Any, value: float | str) -> None:
+    if isinstance(value, str) and value != "none":
+        raise ValueError(f"floor is '{value}', not a number or \"none\"")
+
+
+@frozen(kw_only=True)
 class ZigEngine:
     """Run the network on this machine's CPU in the Zig engine, and write it as a document.
 
-    execution: "clocked", timesteps as in training, spike for spike (default "clocked").
+    execution: "clocked", timesteps as in training, spike for spike; "event", every event by itself,
+        as docs/engine_abi.md says; then its counters are told, and spikes are not compared with the
+        framework's, for they are others (default "clocked")
     threads: how many samples are run at the same time, 1 to 256; no result depends on it (default:
-        one per core).
+        one per core). Event execution takes one after another
+
+    The rest is for event execution:
+
+    dt_us: µs of a timestep, in which biases and leaks act once (default 1000)
+    order: neurons that one event makes fire do so in the order y, x, channel ("hwc") or channel,
+        y, x ("chw") (default "hwc")
+    floor: no potential falls below it; "none": unbounded, as trained (default "none")
+    single_spike: a neuron fires once per event at most (default false)
+    coding: a value of a sample is the number of its events in a timestep ("count"), or their
+        probability ("rate") (default "count")
+    output_threshold: of the neurons that are added where the readout has none; the class is told by
+        who fires most often (default 1.0)
     """
 
-    execution: Literal["clocked"] = field(default="clocked", validator=in_(("clocked",)))
+    execution: Literal["clocked", "event"] = field(
+        default="clocked", validator=in_(("clocked", "event"))
+    )
     threads: int | None = field(default=None, validator=[optional(instance_of(int)), within])
+    dt_us: int = field(default=1000, validator=[ge(1), le(DT_US_MAX)])
+    order: Literal["hwc", "chw"] = field(default="hwc", validator=in_(("hwc", "chw")))
+    floor: float | str = field(default="none", validator=_floor)
+    single_spike: bool = False
+    coding: Literal["count", "rate"] = field(default="count", validator=in_(("count", "rate")))
+    output_threshold: float = field(default=1.0, validator=gt(0))
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
-        """Every model must be one that the engine can run."""
-        return obstacles(plan, "remove [deploy]")
+        """Every model must be one that the engine can run, and run so."""
+        yield from obstacles(plan, "remove [deploy]")
+        if self.execution == "event":
+            for model in plan.models:
+                yield from self._asynchronous(plan, model)
+
+    def _asynchronous(self, plan: Any, model: Any) -> Iterator[str]:
+        """What of a model cannot take single events, as far as its settings tell."""
+        config, who = model.choice.config, f"model '{model.name}'"
+        pools = getattr(config, "pool_sizes", 0)
+        if any(size > 1 for size in (pools if isinstance(pools, tuple) else (pools,))):
+            yield (
+                f"{who}: its max-pools cannot take single events (pool_sizes = 0 and strides in "
+                'their place, or params.execution = "clocked")'
+            )
+        fused = any(p.choice.kind == "FuseBatchNorm" for p in getattr(plan, "postprocessings", ()))
+        if getattr(config, "batch_norm", False) and not fused:
+            yield (
+                f"{who}: batch normalisation cannot take single events (put a [[postprocessing]] "
+                "FuseBatchNorm before)"
+            )
+
+    @property
+    def target(self) -> str:
+        """By which name its results are told."""
+        return type(self).__name__
 
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
         """Write `<name>.network` into the context's folder, run all samples, measure.
@@ -39,12 +95,25 @@ class ZigEngine:
         Raises RunError if the network could not be lowered or the engine refuses it, DataError if
         the samples do not fit it.
         """
-        from snn_engine import Engine
-        from snn_kernel import Deployed, Prediction, write_atomic
+        from snn_kernel import write_atomic
 
         network = runnable(processed, samples)
-        document = network.pack()
-        path = write_atomic(context.folder / f"{processed.name}.network", document)
+        path = context.folder / f"{processed.name}.network"
+        if self.execution == "event":
+            from snn_deploy_engine.asynchronous import spiking
+
+            network = spiking(network, self.output_threshold)
+            write_atomic(path, network.pack())
+            return self._by_events(network, path, samples, context)
+        write_atomic(path, network.pack())
+        return self._by_clock(network, path, samples, context)
+
+    def _by_clock(
+        self, network: Network, path: Path, samples: Samples, context: Context
+    ) -> Deployed:
+        from snn_engine import Engine
+        from snn_kernel import Deployed, Prediction
+
         with Engine.load(network) as engine:
             start = time.perf_counter()
             run = engine.run(
@@ -55,27 +124,88 @@ class ZigEngine:
             )
             seconds = time.perf_counter() - start
         prediction = Prediction(run.logits, run.spikes, run.neurons)
+        accuracy = prediction.accuracy(samples.y)
         return Deployed(
-            target=TARGET,
+            target=self.target,
             files={"network": path},
             prediction=prediction,
-            measures=_measures(prediction.accuracy(samples.y), run, len(samples), seconds),
-            tables=(_formats(network),) if network.quantised else (),
+            measures=_measures(self.target, accuracy, _spikes(run), len(samples), seconds),
+            tables=(_formats(self.target, network),) if network.quantised else (),
+        )
+
+    def _by_events(
+        self, network: Network, path: Path, samples: Samples, context: Context
+    ) -> Deployed:
+        from snn_deploy_engine.asynchronous import Encoder, answers
+        from snn_engine import Event
+        from snn_kernel import DataError, Deployed
+
+        timed = network.mode == "sequence"
+        encoder = Encoder(self.coding, self.dt_us, network.timesteps, timed)
+        if what := encoder.fault(samples.x):
+            raise DataError(what)
+        floor = None if isinstance(self.floor, str) else self.floor
+        how = Event(order=self.order, floor=floor, single_spike=self.single_spike, dt_us=self.dt_us)
+        start = time.perf_counter()
+        found = answers(network, samples, encoder, how, context)
+        seconds = time.perf_counter() - start
+        accuracy = float(np.mean(found.counts.argmax(axis=1) == samples.y))
+        spikes = sum(count["events_out"] for count in found.counters.values())
+        formats = (_formats(self.target, network),) if network.quantised else ()
+        return Deployed(
+            target=self.target,
+            files={"network": path},
+            measures=_measures(self.target, accuracy, spikes, len(samples), seconds),
+            tables=(_counters(self.target, found), *formats),
         )
 
 
-def _measures(accuracy: float, run: Run, samples: int, seconds: float) -> tuple[Measure, ...]:
+@frozen(kw_only=True)
+class Specksim(ZigEngine):
+    """ZigEngine with what SynSense documents of its simulator as defaults: event execution, and no
+    potential below -1. Parameters as there.
+
+    execution: (default "event")
+    floor: (default -1.0)
+    """
+
+    execution: Literal["clocked", "event"] = field(
+        default="event", validator=in_(("clocked", "event"))
+    )
+    floor: float | str = field(default=-1.0, validator=_floor)
+
+
+def _spikes(run: Run) -> int:
+    return sum(count.get("spikes", 0) for count in run.counts.values())
+
+
+def _measures(
+    target: str, accuracy: float, spikes: int, samples: int, seconds: float
+) -> tuple[Measure, ...]:
     from snn_kernel import Measure
 
-    spikes = sum(count.get("spikes", 0) for count in run.counts.values())
     return (
-        Measure("accuracy", accuracy, "", "counted", "run", TARGET),
-        Measure("spikes", spikes / samples, "", "counted", "sample", TARGET),
-        Measure("engine_time", 1e3 * seconds / samples, "ms", "measured", "sample", TARGET),
+        Measure("accuracy", accuracy, "", "counted", "run", target),
+        Measure("spikes", spikes / samples, "", "counted", "sample", target),
+        Measure("engine_time", 1e3 * seconds / samples, "ms", "measured", "sample", target),
     )
 
 
-def _formats(network: Network) -> Table:
+def _counters(target: str, found: Answer) -> Table:
+    """What event execution took of each operation, per layer and sample."""
+    from snn_kernel import Table
+
+    names = tuple(next(iter(found.counters.values())))
+    samples = len(found.counts)
+    rows = [
+        (layer, *(count[name] / samples for name in names))
+        for layer, count in found.counters.items()
+    ]
+    brief = ("layer", "events_in", "events_out", "synaptic_operations")
+    return Table("event_counters", ("layer", *names), tuple(rows), source=target, brief=brief)
+
+
+def _formats(target: str, network: Network) -> Table:
     """In which formats each layer of a quantised network computes, "8.6 nearest" being 8 bits of
     which 6 are fraction bits; the largest magnitude within it, in units, and the integers that
     it is formed in."""
@@ -93,4 +223,4 @@ def _formats(network: Network) -> Table:
         rows.append((layer.name, inputs, *own, bound.sum, bound.accumulator))
     columns = ("layer", "input", "weight", "state", "output", "bound", "accumulator")
     brief = ("layer", "weight", "state", "output", "accumulator")
-    return Table("formats", columns, tuple(rows), source=TARGET, brief=brief)
+    return Table("formats", columns, tuple(rows), source=target, brief=brief)

@@ -7,8 +7,9 @@ from snn_kernel import Kind, hookimpl
 
 @hookimpl
 def snnk_deployers() -> Iterable[Kind]:
-    """The deployer that runs a network on this machine's CPU."""
-    return [Kind("ZigEngine", "snn_deploy_engine.deployer:ZigEngine", needs=("snn_engine",))]
+    """The deployers that run a network on this machine's CPU."""
+    names, room = ("ZigEngine", "Specksim"), "snn_deploy_engine.deployer"
+    return [Kind(name, f"{room}:{name}", needs=("snn_engine",)) for name in names]
 
 
 @hookimpl
