@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from snnk import guests
+
 WRONG, FAILED, DISAGREE, INTERRUPTED = 1, 2, 3, 130
 STEPS = ("preprocess", "train", "deploy", "evaluate")
 NEW = ("neuron", "dataset", "preprocessing", "model", "framework", "postprocessing", "deployer")
@@ -26,6 +28,8 @@ def parser() -> argparse.ArgumentParser:
     doctor = verbs.add_parser("doctor", help="versions, and what is wrong with which plugin")
     runs = verbs.add_parser("runs", help="the runs so far")
     new = verbs.add_parser("new", help="write a distribution with a kind of your own")
+    for name, (what, home) in guests.OURS.items():
+        verbs.add_parser(name, help=f"{what} ({home})")
     new.add_argument("slot", choices=NEW, metavar="KIND", help=", ".join(NEW))
     new.add_argument("name", help="of the distribution, e.g. my-neuron")
     new.add_argument("--out", type=Path, default=Path(), help="where its folder is made (here)")
@@ -48,14 +52,22 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status: 0 done, 1 the configuration is wrong, 2 the run failed,
     3 results disagree, 130 interrupted."""
-    given, rest = parser().parse_known_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] not in _VERBS and not words[0].startswith("-"):
+        return _guarded(lambda: _guest(words), "--traceback" in words)
+    given, rest = parser().parse_known_args(words)
     # The documented spelling of an override, --model.0.epochs=3, looks like an option.
     if [r for r in rest if "=" not in r] or (rest and given.verb not in ("run", "check")):
         parser().error(f"unrecognised arguments: {' '.join(rest)}")
     given.overrides = [*getattr(given, "overrides", ()), *rest]
+    return _guarded(lambda: _VERBS[given.verb](given), given.traceback)
+
+
+def _guarded(carry: Callable[[], int], traceback: bool) -> int:
+    """The exit status of `carry`, and of whatever it raises."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return _VERBS[given.verb](given)
+        return carry()
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return INTERRUPTED
@@ -64,9 +76,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if given.traceback:
+        if traceback:
             raise
         return _explain(error)
+
+
+def _guest(words: Sequence[str]) -> int:
+    """A verb of another distribution."""
+    if (verb := guests.find(words[0])) is None:
+        parser().parse_args(words)  # which says what there is, and ends
+        raise AssertionError(words)
+    return verb([word for word in words[1:] if word != "--traceback"])
 
 
 def _terminated(*_: object) -> None:
