@@ -282,3 +282,58 @@ test "damaged documents of integers are answered, and nothing overflows" {
     try damage("int32", .{ -128, 127 });
     try damage("int64", .{ -128, -128 });
 }
+
+/// A load request of one layer: a sum pool of windows of one, `padding` wide, over `shape`.
+fn hostile(message: *Message, shape: [3]u64, padding: u64, timesteps: u64) []const u8 {
+    const w = message.start();
+    w.map(2);
+    name(w, "op", "load");
+    w.text("network");
+    w.map(8);
+    name(w, "format", "snn-network");
+    number(w, "version", 1);
+    number(w, "timesteps", timesteps);
+    name(w, "mode", "static");
+    sizes(w, "input_shape", &shape);
+    nothing(w, "input_format");
+    w.text("edges");
+    w.array(1);
+    w.array(2);
+    w.text("input");
+    w.text("pool");
+    w.text("layers");
+    w.array(1);
+    w.map(8);
+    name(w, "type", "Pool");
+    name(w, "name", "pool");
+    name(w, "how", "sum");
+    sizes(w, "size", &.{ padding + 1, padding + 1 });
+    sizes(w, "stride", &.{ 1, 1 });
+    sizes(w, "padding", &.{ padding, padding });
+    name(w, "accumulator", "float64");
+    nothing(w, "format");
+    return message.bytes();
+}
+
+test "what is too large is refused before memory is asked for" {
+    for ([_]struct { [3]u64, u64, u64 }{
+        .{ .{ 1 << 16, 1 << 16, 1 << 16 }, 0, 1 },
+        .{ .{ 1 << 40, 1, 1 }, 0, 1 },
+        .{ .{ 1, 1 << 13, 1 << 13 }, 0, 1 }, // twice 2^26 activations
+        .{ .{ 1, 1, 1 }, 1 << 16, 1 },
+        .{ .{ 64, 1, 1 }, 1 << 15, 1 },
+        .{ .{ 1, 1, 1 }, 0, 1 << 40 },
+    }) |case| {
+        var counted: std.testing.FailingAllocator = .init(testing.allocator, .{});
+        var engine: Engine = .{ .gpa = counted.allocator() };
+        defer engine.deinit();
+        var message: Message = .{};
+        const reply = engine.call(hostile(&message, case[0], case[1], case[2]));
+        try testing.expectEqualStrings("limit", field(reply, "code").?.text().?);
+        try testing.expect(counted.allocated_bytes < 1 << 16);
+    }
+    var engine: Engine = .{ .gpa = testing.allocator };
+    defer engine.deinit();
+    var message: Message = .{};
+    try testing.expect(good(engine.call(hostile(&message, .{ 1, 8, 8 }, 1, 1))));
+}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from snn_kernel.network import Network
 
 Coding = Literal["count", "rate"]
+PART_SAMPLES = 64  # that are drawn, run and told at once
 OUTPUT = "output"  # the spiking layer that is added behind a readout that has none
 
 
@@ -81,9 +82,10 @@ class Answer:
 
 
 def answers(
-    network: Network, samples: Samples, encoder: Encoder, how: Event, context: Context
+    network: Network, samples: Samples, encoder: Encoder, how: Event, threads: int, context: Context
 ) -> Answer:
-    """Each sample from rest; which events are drawn depends on the context's seed alone."""
+    """Each sample from rest, on `threads`; which events are drawn depends on the context's seed
+    alone."""
     from snn_engine import EventEngine
 
     rng = np.random.default_rng(context.seed)
@@ -92,13 +94,14 @@ def answers(
     counts = np.zeros((len(samples), outputs), np.int64)
     counters: dict[str, dict[str, int]] = {}
     with EventEngine.load(network, how) as engine:
-        for i, sample in enumerate(frames):
-            engine.reset()
-            run = engine.run(encoder.events(sample, rng))
-            counts[i] = np.bincount(run.records["p"], minlength=outputs)
-            for layer, found in run.counters.items():
-                into = counters.setdefault(layer, dict.fromkeys(found, 0))
-                for name, n in found.items():
+        for start in range(0, len(frames), PART_SAMPLES):
+            part = [encoder.events(f, rng) for f in frames[start : start + PART_SAMPLES]]
+            records, found = engine.samples(part, threads)
+            for i, out in enumerate(records, start):
+                counts[i] = np.bincount(out["p"], minlength=outputs)
+            for layer, count in found.items():
+                into = counters.setdefault(layer, dict.fromkeys(count, 0))
+                for name, n in count.items():
                     into[name] += n
-            context.progress("deploy", i + 1, len(frames), {})
+            context.progress("deploy", start + len(part), len(frames), {})
     return Answer(counts, counters)

@@ -35,7 +35,7 @@ class ZigEngine:
         as docs/engine_abi.md says; then its counters are told, and spikes are not compared with the
         framework's, for they are others (default "clocked")
     threads: how many samples are run at the same time, 1 to 256; no result depends on it (default:
-        one per core). Event execution takes one after another
+        one per core)
 
     The rest is for event execution:
 
@@ -147,7 +147,7 @@ class ZigEngine:
         floor = None if isinstance(self.floor, str) else self.floor
         how = Event(order=self.order, floor=floor, single_spike=self.single_spike, dt_us=self.dt_us)
         start = time.perf_counter()
-        found = answers(network, samples, encoder, how, context)
+        found = answers(network, samples, encoder, how, threads(self.threads), context)
         seconds = time.perf_counter() - start
         accuracy = float(np.mean(found.counts.argmax(axis=1) == samples.y))
         spikes = sum(count["events_out"] for count in found.counters.values())
