@@ -100,7 +100,8 @@ pub fn samples(engine: *Engine, found: *Live, record: *Record) Error![]const u8 
         members.deinit(gpa);
     }
     const wanted: usize = @intCast(@max(1, @min(threads, places.len)));
-    for (0..wanted) |_| try members.append(gpa, try .create(gpa, found));
+    try members.ensureTotalCapacity(gpa, wanted);
+    for (0..wanted) |_| members.appendAssumeCapacity(try .create(gpa, found));
     var shift: Shift = .{
         .live = found,
         .gpa = gpa,

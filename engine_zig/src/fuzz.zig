@@ -246,6 +246,9 @@ pub fn main(init: std.process.Init) !u8 {
     seed = try std.fmt.parseInt(u64, arguments[3], 10);
     const sessions = messages / session_messages + 1;
     const only = if (arguments.len == 5) try std.fmt.parseInt(u64, arguments[4], 10) else null;
+    // A single session is run to look into it: this one tells where what leaks was allocated.
+    var telling: std.heap.DebugAllocator(.{}) = .init;
+    defer _ = telling.deinit();
     const campaign = try arena.create(Campaign);
     campaign.* = .{ .io = init.io, .corpus = corpus, .apt = .initUndefined() };
     for (std.enums.values(Stage)) |ready| {
@@ -256,6 +259,7 @@ pub fn main(init: std.process.Init) !u8 {
         }
         campaign.apt.set(ready, list.items);
     }
+    if (only != null) campaign.memory.child = telling.allocator();
     (try std.Thread.spawn(.{}, watch, .{init.io})).detach();
     for (only orelse 0..if (only) |one| one + 1 else sessions) |number| {
         campaign.play(number) catch |err| {

@@ -163,6 +163,9 @@ def messages() -> Iterator[dict[str, Any]]:
         yield events
     for layer in ("n", "m", "o"):
         yield {"op": "state", "layer": layer}
+    offsets = np.array([0, 40, 40, 120], "<u8").tobytes()
+    batch = {"op": "samples", "records": records[:120].tobytes(), "offsets": offsets}
+    yield {**batch, "threads": 2, "sorted": True}
     yield {"op": "counters"}
     yield {"op": "reset"}
     yield {"op": "unload"}
