@@ -173,19 +173,19 @@ pub const Mutator = struct {
     /// A number near the one that stands there, or one of the same size in bits.
     fn nudge(self: *Mutator, span: Span) void {
         var buffer: [9]u8 = undefined;
-        const n: i65 = switch (span.head) {
+        const n: i128 = switch (span.head) {
             .unsigned => |n| n,
             .signed => |n| n,
             .float => |x| return self.float(span, x),
             else => return,
         };
-        const changed: i65 = switch (self.draw.uintLessThan(u32, 6)) {
+        const changed: i128 = switch (self.draw.uintLessThan(u32, 6)) {
             0 => n + 1,
             1 => n - 1,
             2 => -n,
             3 => n *| 2,
             4 => self.draw.uintLessThan(u32, 20),
-            else => @as(i65, 1) << self.draw.uintLessThan(u6, 63),
+            else => @as(i128, 1) << self.draw.uintLessThan(u7, 65),
         };
         if (changed < 0) {
             buffer[0] = 0xd3;
