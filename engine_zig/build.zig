@@ -74,23 +74,31 @@ fn levelled(
     optimize: std.builtin.OptimizeMode,
 ) []const *std.Build.Step.Compile {
     if (target.result.cpu.arch != .x86_64) return &.{};
-    const made = b.allocator.alloc(*std.Build.Step.Compile, levels.len) catch @panic("OOM");
-    for (made, levels) |*object, level| {
-        object.* = compiled(b, target, optimize, level[0], level[1]);
+    var made: std.ArrayList(*std.Build.Step.Compile) = .empty;
+    for (levels) |level| {
+        for ([_][]const u8{ "clocked", "event" }) |execution| {
+            const object = compiled(b, target, optimize, execution, level[0], level[1]);
+            made.append(b.allocator, object) catch @panic("OOM");
+        }
     }
-    return made;
+    return made.items;
 }
 
 fn compiled(
     b: *std.Build,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
+    execution: []const u8,
     level: []const u8,
     model: *const std.Target.Cpu.Model,
 ) *std.Build.Step.Compile {
     var query = target.query;
     query.cpu_model = .{ .explicit = model };
+    // Event execution does nothing but add vectors: the widest are the fastest.
+    if (std.mem.eql(u8, execution, "event"))
+        query.cpu_features_sub.addFeature(@intFromEnum(std.Target.x86.Feature.prefer_256_bit));
     const options = b.addOptions();
+    options.addOption([]const u8, "execution", execution);
     options.addOption([]const u8, "level", level);
     const root = b.createModule(.{
         .root_source_file = b.path("src/level.zig"),
@@ -100,5 +108,6 @@ fn compiled(
         .pic = true,
     });
     root.addOptions("options", options);
-    return b.addObject(.{ .name = level, .root_module = root });
+    const name = b.fmt("{s}_{s}", .{ execution, level });
+    return b.addObject(.{ .name = name, .root_module = root });
 }

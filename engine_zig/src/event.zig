@@ -7,13 +7,16 @@
 //! This file and what it calls are compiled once per level of processor, see build.zig.
 
 const std = @import("std");
-const simd = @import("simd.zig");
+const strip = @import("strip.zig");
 const Queue = @import("stream.zig").Queue;
 const Reach = @import("reach.zig").Reach;
 const Shape = @import("tensor.zig").Shape;
 const Stage = @import("wiring.zig").Stage;
 const Stream = @import("stream.zig").Stream;
 const Wiring = @import("wiring.zig").Wiring;
+
+/// From this share of events that make something fire on, in percent, `bits` is the faster kernel.
+const loud_percent = 50;
 
 pub const Advance = fn (*const Wiring, *Stream) callconv(.c) void;
 
@@ -32,41 +35,33 @@ fn pass(wiring: *const Wiring, stream: *Stream, l: usize) void {
                 .stream = stream,
                 .l = l,
                 .stage = stage,
-                .charge = charge.*,
+                .charge = charge,
                 .states = stream.states(C.State, l),
                 .in = &stream.queues[l],
                 .out = &stream.queues[l + 1],
             };
-            switch (wiring.execution.order) {
-                inline else => |order| if (stage.layout.groups == 1)
-                    population.run(order == .chw, false)
-                else
-                    population.run(order == .chw, true),
-            }
+            population.run();
         },
     }
 }
 
 fn Population(comptime C: type) type {
     const S = C.State;
-    const W = C.Weight;
-    const width = @min(64, simd.lanes(S));
-    const Bits = @Int(.unsigned, width);
-    const V = @Vector(width, S);
+    const Kernel = strip.Strip(S, C.Weight);
 
     return struct {
         wiring: *const Wiring,
         stream: *Stream,
         l: usize,
         stage: *const Stage,
-        charge: C,
+        charge: *const C,
         states: []align(64) S,
         in: *const Queue,
         out: *Queue,
 
         const Self = @This();
 
-        fn run(self: Self, comptime sorted: bool, comptime grouped: bool) void {
+        fn run(self: *const Self) void {
             const in, const out = .{ self.in, self.out };
             out.first, out.count = .{ in.first, 0 };
             var from: u32 = 0;
@@ -74,21 +69,19 @@ fn Population(comptime C: type) type {
                 const e: u32 = @intCast(event);
                 if (from < end) {
                     if (self.charge.leak != null) self.elapse(e);
-                    for (in.spikes[from..end]) |spike| {
-                        if (out.spikes.len - out.count < self.stage.fanout) self.deliver(e);
-                        self.touch(sorted, grouped, spike, e);
-                    }
+                    self.take(in.spikes[from..end], e);
                     if (self.stream.stop != .none) return;
                     from = end;
                 }
                 out.ends[e - out.first] = out.count;
             }
             self.stream.tallies[self.l].events_in += in.count;
+            self.choose();
             if (in.events > 0) self.deliver(in.first + in.events - 1);
         }
 
         /// Hand on what has been emitted, of input events up to `e`.
-        fn deliver(self: Self, e: u32) void {
+        fn deliver(self: *const Self, e: u32) void {
             const out = self.out;
             out.ends[e - out.first] = out.count;
             out.events = e - out.first + 1;
@@ -106,8 +99,16 @@ fn Population(comptime C: type) type {
             out.first, out.count = .{ e, 0 };
         }
 
+        /// The faster kernel for the next queue: events that made something fire, in this one.
+        fn choose(self: *const Self) void {
+            const stream = self.stream;
+            const many = 100 * @as(u64, stream.loud[self.l]) > loud_percent * self.in.count;
+            stream.ways[self.l] = if (many) .bits else .peak;
+            stream.loud[self.l] = 0;
+        }
+
         /// Make up for the timesteps that have passed until input event `e`.
-        fn elapse(self: Self, e: u32) void {
+        fn elapse(self: *const Self, e: u32) void {
             const now = self.stream.records.time(e) / self.wiring.execution.dt_us.?;
             const over = &self.stream.steps[self.l];
             if (now <= over.*) return;
@@ -119,215 +120,189 @@ fn Population(comptime C: type) type {
             self.stream.tire();
         }
 
-        inline fn touch(
-            self: Self,
-            comptime sorted: bool,
-            comptime grouped: bool,
-            spike: u32,
-            e: u32,
-        ) void {
-            const stage = self.stage;
-            const channel = spike % stage.source.channels;
-            const reach = stage.reaches[spike / stage.source.channels];
-            self.stream.tallies[self.l].synaptic_operations += reach.neurons();
-            const walk: Walk = .of(stage, reach, channel, grouped);
-            if (self.add(grouped, walk) == 0) return;
-            if (sorted) self.sort(grouped, walk, e) else self.emit(grouped, walk, e);
+        /// Spikes that input event `e` has caused.
+        noinline fn take(self: *const Self, spikes: []const u32, e: u32) void {
+            const stage, const out = .{ self.stage, self.out };
+            const fields = self.common();
+            const channel = stage.layout.channel();
+            const channels, const by = .{ stage.source.channels, stage.channels };
+            const states, const weights = .{ self.states.ptr, self.charge.weights.ptr };
+            const reaches = stage.reaches.ptr;
+            const way = self.stream.ways[self.l];
+            const plain = stage.layout.groups == 1 and self.wiring.execution.order == .hwc;
+            const latest = out.spikes.len - stage.fanout;
+            var operations: u64 = 0;
+            var loud: u32 = 0;
+            for (spikes) |spike| {
+                if (out.count > latest) self.deliver(e);
+                const position = by.quotient(spike);
+                const reach = reaches[position];
+                if (reach.rows == 0) continue;
+                operations += reach.neurons();
+                const place = spike - position * channels;
+                const v = states + reach.state;
+                const w = weights + reach.weight + place * channel;
+                if (plain) {
+                    const fired = add(way, &fields, v, w, reach);
+                    if (!fired.any) continue;
+                    loud += 1;
+                    if (fired.again) self.fireAgain(reach, e) else self.fire(reach);
+                } else loud += self.addAndSort(way, &fields, v, w, reach, place, e);
+            }
+            self.stream.tallies[self.l].synaptic_operations += operations;
+            self.stream.loud[self.l] += loud;
         }
 
-        /// Add the weights; which neurons now fire, as bits in words. 0: none.
-        inline fn add(self: Self, comptime grouped: bool, walk: Walk) u64 {
-            const words = self.stream.words[self.l];
-            const stage = self.stage;
-            var at: usize = 0;
-            var any: u64 = 0;
-            for (0..walk.rows) |row| {
-                const v = self.states.ptr + walk.state + row * walk.down;
-                const w = self.charge.weights.ptr + walk.weight + row * stage.layout.row();
-                if (grouped) {
-                    for (0..walk.columns) |column| {
-                        const share = stage.layout.share();
-                        const there = v + column * stage.out.channels;
-                        any |= self.strip(there, w + column * share, walk.length, words[at..]);
-                        at += walk.words;
-                    }
-                } else {
-                    any |= self.strip(v, w, walk.length, words[at..]);
-                    at += walk.words;
-                }
-            }
-            return any;
-        }
-
-        /// One contiguous run of neurons.
-        inline fn strip(self: Self, v: [*]S, w: [*]const W, length: u32, words: []u64) u64 {
-            const vectors = 64 / width;
-            var any: u64 = 0;
-            var i: u32 = 0;
-            while (i + 64 <= length) : (i += 64) {
-                var word: u64 = 0;
-                inline for (0..vectors) |j| {
-                    const bits = self.step(v + i + j * width, w + i + j * width, null);
-                    word |= @as(u64, bits) << (j * width);
-                }
-                words[i / 64] = word;
-                any |= word;
-            }
-            if (i == length) return any;
-            var word: u64 = 0;
-            const from = i;
-            while (i + width <= length) : (i += width) {
-                word |= @as(u64, self.step(v + i, w + i, null)) << @intCast(i - from);
-            }
-            if (i < length) {
-                const bits = self.step(v + i, w + i, length - i);
-                word |= @as(u64, bits) << @intCast(i - from);
-            }
-            words[from / 64] = word;
-            return any | word;
-        }
-
-        /// One vector of neurons, of which the first `valid` take part (null: all).
-        inline fn step(self: Self, v: [*]S, w: [*]const W, valid: ?u32) Bits {
+        fn common(self: *const Self) Kernel.Field {
             const charge = self.charge;
-            const before: V = v[0..width].*;
-            const added: V = @as(@Vector(width, W), w[0..width].*);
-            const low: V = @splat(charge.low);
-            var after: V = undefined;
-            if (S == f32) {
-                const sum = before + added;
-                after = @select(f32, sum < low, low, sum);
-            } else {
-                const sum = if (S == i16) before +| added else before + added;
-                after = @min(@max(sum, low), @as(V, @splat(charge.high)));
-            }
-            var fired = after >= @as(V, @splat(charge.threshold));
-            if (valid) |count| {
-                const until: @Vector(width, u8) = @splat(@intCast(count));
-                const lanes = std.simd.iota(u8, width) < until;
-                after = @select(S, lanes, after, before);
-                fired = @select(bool, lanes, fired, @as(@Vector(width, bool), @splat(false)));
-            }
-            v[0..width].* = after;
-            return @bitCast(fired);
+            const once = charge.single or charge.reset == .value;
+            const never = if (S == f32) std.math.inf(f32) else std.math.maxInt(S);
+            return .{
+                .low = charge.low,
+                .high = charge.high,
+                .threshold = charge.threshold,
+                .subtract = charge.reset == .subtract,
+                .value = charge.value,
+                .again = if (once) never else charge.threshold,
+                .down = self.stage.out.width * self.stage.out.channels,
+                .across = self.stage.layout.row(),
+                .words = self.stream.words[self.l].ptr,
+            };
         }
 
-        /// Emit what fires, in the order of memory: y, x, channel.
-        fn emit(self: Self, comptime grouped: bool, walk: Walk, e: u32) void {
-            var found: Found = .of(self, grouped, walk);
-            while (found.next()) |neuron| self.fire(neuron, e);
+        /// Add the weights; neurons that fire are reset, and told by bits.
+        inline fn add(
+            way: strip.Way,
+            fields: *const Kernel.Field,
+            v: [*]S,
+            w: [*]const C.Weight,
+            reach: Reach,
+        ) Kernel.Fired {
+            const fired = Kernel.run(way, fields, v, w, reach.rows, reach.length);
+            if (way == .bits or !fired.any) return fired;
+            return Kernel.run(.scan, fields, v, w, reach.rows, reach.length);
         }
 
-        /// Emit what fires, in the order channel, y, x.
-        fn sort(self: Self, comptime grouped: bool, walk: Walk, e: u32) void {
-            const list = self.stream.fired[self.l];
+        /// As `add`, and emit: in another order than that of memory, or of a convolution in groups,
+        /// where each column of taps is added on its own.
+        fn addAndSort(
+            self: *const Self,
+            way: strip.Way,
+            fields: *const Kernel.Field,
+            neurons: [*]S,
+            weights: [*]const C.Weight,
+            reach: Reach,
+            channel: u32,
+            e: u32,
+        ) u32 {
+            const layout = self.stage.layout;
+            const share = layout.share();
+            var v, var w = .{ neurons, weights };
+            v += channel / (layout.in.channels / layout.groups) * (if (layout.groups == 1) 0 else share);
             var count: usize = 0;
-            var found: Found = .of(self, grouped, walk);
-            while (found.next()) |neuron| : (count += 1) list[count] = neuron;
-            std.sort.pdq(u32, list[0..count], self.stage.out, first);
-            for (list[0..count]) |neuron| self.fire(neuron, e);
+            for (0..reach.columns) |_| {
+                if (add(way, fields, v, w, reach).any)
+                    count = self.list(@intCast(v - self.states.ptr), reach, count);
+                v += layout.out.channels;
+                w += share;
+            }
+            if (count == 0) return 0;
+            const fired = self.stream.fired[self.l][0..count];
+            switch (self.wiring.execution.order) {
+                .hwc => std.sort.pdq(u32, fired, {}, std.sort.asc(u32)),
+                .chw => std.sort.pdq(u32, fired, self.stage.out, before),
+            }
+            for (fired) |neuron| self.emit(neuron, e);
+            return 1;
         }
 
-        fn first(shape: Shape, a: u32, b: u32) bool {
+        fn before(shape: Shape, a: u32, b: u32) bool {
             return shape.first(a) < shape.first(b);
         }
 
-        /// One neuron at its threshold.
-        inline fn fire(self: Self, neuron: u32, e: u32) void {
-            const charge = self.charge;
-            const v = &self.states[neuron];
-            self.push(neuron);
-            if (charge.reset == .value) {
-                v.* = charge.value;
-                return;
+        /// Append the neurons whose bits are set to the list of those that fire; its length.
+        fn list(self: *const Self, start: u32, reach: Reach, length: usize) usize {
+            const fired = self.stream.fired[self.l];
+            const per_row = (reach.length + 63) / 64;
+            const down = self.stage.out.width * self.stage.out.channels;
+            var count = length;
+            for (0..reach.rows) |row| {
+                const first = start + @as(u32, @intCast(row)) * down;
+                for (self.stream.words[self.l][row * per_row ..][0..per_row], 0..) |bits, k| {
+                    var word = bits;
+                    while (word != 0) : (word &= word - 1) {
+                        fired[count] = first + @as(u32, @intCast(64 * k)) + @ctz(word);
+                        count += 1;
+                    }
+                }
             }
-            // What the threshold does not change would fire for ever.
-            var stuck = v.* - charge.threshold == v.*;
-            v.* -= charge.threshold;
-            if (charge.single) return;
-            while (v.* >= charge.threshold and !stuck and self.stream.stop == .none) {
-                if (self.out.spikes.len - self.out.count <= self.stage.fanout) self.deliver(e);
-                self.push(neuron);
-                stuck = v.* - charge.threshold == v.*;
-                v.* -= charge.threshold;
+            return count;
+        }
+
+        /// Emit the neurons whose bits are set once, in the order of memory: y, x, channel.
+        fn fire(self: *const Self, reach: Reach) void {
+            const out = self.out;
+            const per_row = (reach.length + 63) / 64;
+            const down = self.stage.out.width * self.stage.out.channels;
+            var words = self.stream.words[self.l].ptr;
+            var spikes = out.spikes.ptr + out.count;
+            var first = reach.state;
+            for (0..reach.rows) |_| {
+                for (0..per_row) |k| {
+                    const start = first + @as(u32, @intCast(64 * k));
+                    // Two at once, there or not, without a branch that nobody can foresee.
+                    var word = words[k];
+                    const count = @popCount(word);
+                    inline for (0..2) |i| {
+                        spikes[i] = start + @ctz(word);
+                        word &= word -% 1;
+                    }
+                    var next = spikes + 2;
+                    while (word != 0) : (word &= word - 1) {
+                        next[0] = start + @ctz(word);
+                        next += 1;
+                    }
+                    spikes += count;
+                }
+                first += down;
+                words += per_row;
+            }
+            out.count = @intCast(spikes - out.spikes.ptr);
+        }
+
+        /// As `fire`, if some of them fire more than once.
+        fn fireAgain(self: *const Self, reach: Reach, e: u32) void {
+            const per_row = (reach.length + 63) / 64;
+            const down = self.stage.out.width * self.stage.out.channels;
+            for (0..reach.rows) |row| {
+                const first = reach.state + @as(u32, @intCast(row)) * down;
+                for (0..per_row) |k| {
+                    var word = self.stream.words[self.l][row * per_row + k];
+                    while (word != 0) : (word &= word - 1)
+                        self.emit(first + @as(u32, @intCast(64 * k)) + @ctz(word), e);
+                }
             }
         }
 
-        inline fn push(self: Self, neuron: u32) void {
+        /// The events of one neuron, which has been reset once.
+        fn emit(self: *const Self, neuron: u32, e: u32) void {
+            const threshold = self.charge.threshold;
+            self.push(neuron);
+            if (self.charge.single or self.charge.reset == .value) return;
+            var now = self.states[neuron];
+            // What the threshold does not change would fire for ever.
+            while (now >= threshold and now - threshold != now) {
+                if (self.out.spikes.len - self.out.count <= self.stage.fanout) self.deliver(e);
+                if (self.stream.stop != .none) break;
+                self.push(neuron);
+                now -= threshold;
+            }
+            self.states[neuron] = now;
+        }
+
+        inline fn push(self: *const Self, neuron: u32) void {
             self.out.spikes[self.out.count] = neuron;
             self.out.count += 1;
         }
-
-        /// Goes through the bits that `add` has left.
-        const Found = struct {
-            words: []const u64,
-            walk: Walk,
-            /// Neurons from one run to the next in a row of runs.
-            along: u32,
-            columns: u32,
-            at: usize = 0,
-            row: u32 = 0,
-            column: u32 = 0,
-            word: u32 = 0,
-            bits: u64,
-
-            fn of(self: Self, comptime grouped: bool, walk: Walk) Found {
-                const words = self.stream.words[self.l];
-                return .{
-                    .words = words,
-                    .walk = walk,
-                    .along = self.stage.out.channels,
-                    .columns = if (grouped) walk.columns else 1,
-                    .bits = words[0],
-                };
-            }
-
-            fn next(self: *Found) ?u32 {
-                while (self.bits == 0) {
-                    self.at += 1;
-                    self.word += 1;
-                    if (self.word == self.walk.words) {
-                        self.word = 0;
-                        self.column += 1;
-                        if (self.column == self.columns) {
-                            self.column = 0;
-                            self.row += 1;
-                            if (self.row == self.walk.rows) return null;
-                        }
-                    }
-                    self.bits = self.words[self.at];
-                }
-                defer self.bits &= self.bits - 1;
-                const row = self.walk.state + self.row * self.walk.down;
-                return row + self.column * self.along + 64 * self.word + @ctz(self.bits);
-            }
-        };
     };
 }
-
-/// What one event touches, as places in memory.
-const Walk = struct {
-    state: u32,
-    weight: u32,
-    rows: u32,
-    columns: u32,
-    length: u32,
-    /// From row to row of neurons, and words of bits for each run.
-    down: u32,
-    words: u32,
-
-    inline fn of(stage: *const Stage, reach: Reach, channel: u32, comptime grouped: bool) Walk {
-        const layout = stage.layout;
-        var state = reach.state;
-        if (grouped) state += channel / (layout.in.channels / layout.groups) * layout.share();
-        return .{
-            .state = state,
-            .weight = reach.weight + channel * layout.channel(),
-            .rows = reach.rows,
-            .columns = reach.columns,
-            .length = reach.length,
-            .down = stage.out.width * stage.out.channels,
-            .words = (reach.length + 63) / 64,
-        };
-    }
-};

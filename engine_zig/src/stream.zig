@@ -4,6 +4,7 @@
 const std = @import("std");
 const charges = @import("charges.zig");
 const limits = @import("limits.zig");
+const strip = @import("strip.zig");
 const Shape = @import("tensor.zig").Shape;
 const Stage = @import("wiring.zig").Stage;
 const Wiring = @import("wiring.zig").Wiring;
@@ -115,6 +116,9 @@ pub const Stream = struct {
     /// Per population: which of the reached neurons fire, as bits and as indices.
     words: [][]u64,
     fired: [][]u32,
+    /// Per population: the kernel for its next queue, and how many events made something fire.
+    ways: []strip.Way,
+    loud: []u32,
     sinks: []Sink,
     /// Timesteps that are over for each population, and those before the request at hand.
     steps: []u64,
@@ -141,20 +145,25 @@ pub const Stream = struct {
             .queues = try in.alloc(Queue, stages.len + 1),
             .words = try in.alloc([]u64, stages.len),
             .fired = try in.alloc([]u32, stages.len),
+            .ways = try in.alloc(strip.Way, stages.len),
+            .loud = try in.alloc(u32, stages.len),
             .sinks = try in.alloc(Sink, stages.len),
             .steps = try in.alloc(u64, stages.len),
             .steps_kept = try in.alloc(u64, stages.len),
             .tallies = try in.alloc(Tally, stages.len),
         };
         for (self.queues, 0..) |*queue, l| queue.* = .{
-            .spikes = try in.alloc(u32, if (l == 0) chunk else capacity(&stages[l - 1])),
+            .spikes = try places(in, if (l == 0) chunk else capacity(&stages[l - 1])),
             .ends = try in.alloc(u32, chunk),
         };
         for (stages, self.words, self.fired, self.sinks) |*stage, *words, *fired, *sink| {
             words.* = try in.alloc(u64, stage.words());
-            fired.* = try in.alloc(u32, if (wiring.execution.order == .chw) stage.fanout else 0);
+            const listed = wiring.execution.order == .chw or stage.layout.groups > 1;
+            fired.* = try in.alloc(u32, if (listed) stage.fanout else 0);
             sink.* = .{ .shape = stage.out };
         }
+        @memset(self.ways, .bits);
+        @memset(self.loud, 0);
         self.arena = arena;
         self.reset(wiring);
         return self;
@@ -163,6 +172,11 @@ pub const Stream = struct {
     pub fn deinit(self: *Stream) void {
         for (self.sinks) |*sink| sink.records.deinit(self.gpa);
         self.arena.deinit();
+    }
+
+    /// Two more than can be emitted: places are written before it is known whether they count.
+    fn places(arena: std.mem.Allocator, count: usize) ![]u32 {
+        return (try arena.alloc(u32, count + 2))[0..count];
     }
 
     /// All that one event can add, and enough to be worth a call.

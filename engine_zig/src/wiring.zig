@@ -20,6 +20,23 @@ const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
 
+/// Divides by a number that is known beforehand, which multiplying does faster.
+pub const Divisor = struct {
+    reciprocal: u64,
+
+    const bits = 52;
+
+    pub fn of(divisor: u32) Divisor {
+        std.debug.assert(divisor > 0 and divisor <= limits.activations);
+        return .{ .reciprocal = ((1 << bits) + @as(u64, divisor) - 1) / divisor };
+    }
+
+    /// Exact, as neither number exceeds 2^26.
+    pub inline fn quotient(self: Divisor, number: u32) u32 {
+        return @intCast((@as(u128, number) * self.reciprocal) >> bits);
+    }
+};
+
 /// Synapses and the population behind them.
 pub const Stage = struct {
     /// Of the Neuron layer, and of the Conv or Linear before it.
@@ -30,6 +47,7 @@ pub const Stage = struct {
     out: Shape,
     /// Per position of `source`.
     reaches: []const Reach,
+    channels: Divisor,
     layout: Layout,
     charge: charges.Either,
     /// The most neurons that one event reaches.
@@ -205,6 +223,7 @@ const Builder = struct {
             .source = self.source,
             .out = layer.out,
             .reaches = reaches,
+            .channels = .of(self.source.channels),
             .layout = layout,
             .charge = charge,
             .fanout = @intCast(fanout),

@@ -6,11 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from snn_kernel.network import (
     INPUT,
     Conv,
     Flatten,
+    Format,
     Layer,
     Linear,
     Network,
@@ -93,3 +95,36 @@ def population(rng: np.random.Generator, name: str) -> Neuron:
         tau=float(rng.choice([2.0, 3.7])),
         rest=value,
     )
+
+
+def quantised(network: Network, bits: int = 8, state: int = 16, leak: float = 0.125) -> Network:
+    """The same with weights of `bits` bits and potentials of `state`, everything rounded to where
+    integers are; averages over other than 2^p elements become sums."""
+    layers: list[Layer] = []
+    for layer in network.layers:
+        match layer:
+            case Conv() | Linear():
+                format = Format(bits, bits - 1 - int(np.frexp(np.abs(layer.weight).max())[1]))
+                kind = np.dtype(f"i{1 if bits <= 8 else 2}")
+                whole = format.quantise(layer.weight).astype(kind)
+                bias = None if layer.bias is None else format.quantise(layer.bias).astype(kind)
+                more = {"accumulator": "int64", "weight_format": format}
+                layers.append(evolve(layer, weight=whole, bias=bias, **more))
+            case Neuron():
+                fraction = state - 4
+                grid = Format(state, fraction, "floor")
+
+                def put(x: float, grid: Format = grid) -> float:
+                    return float(grid.apply(np.array([x]))[0])
+
+                own = {k: put(getattr(layer, k)) for k in ("threshold", "value", "start", "rest")}
+                own |= {k: round(getattr(layer, k) * 8) / 8 for k in ("gain", "decay", "payload")}
+                own["bias"] = round(layer.bias * 64) / 64
+                layers.append(evolve(layer, leak=leak, state_format=grid, **own))
+            case Pool() if layer.how == "avg" and np.prod(layer.size) not in (1, 2, 4):
+                layers.append(evolve(layer, how="sum", accumulator="int64"))
+            case Pool():
+                layers.append(evolve(layer, accumulator="int64"))
+            case _:
+                layers.append(layer)
+    return chain(layers, network.input_shape, input_format=Format(2, 0))

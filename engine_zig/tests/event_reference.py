@@ -1,4 +1,8 @@
-"""Event execution by the letter: one event, one synapse, one comparison at a time."""
+"""Event execution by the letter: one event, one synapse, one comparison at a time.
+
+Floats are float32. The integers of a quantised network are the numbers that they stand for, in
+float64, in which all of them are exact.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,6 @@ import numpy as np
 
 from snn_kernel.network import Conv, Flatten, Linear, Network, Neuron, Pool
 from snn_kernel.signals import EVENT
-
-F = np.float32
 
 
 def reached(layer: Conv, shape: Any, y: int, x: int, c: int) -> Any:
@@ -25,105 +27,128 @@ def reached(layer: Conv, shape: Any, y: int, x: int, c: int) -> Any:
                     yield (o, oy, ox), (o, c % share, ky, kx)
 
 
-def populate(
-    synapses: Any, neuron: Neuron, source: Any, factor: Any, payload: float, shape: Any, how: Any
-) -> Any:
-    """A population as a function from an event (c, y, x) at a timestep to the events it emits."""
-    v = np.full(shape, neuron.start, F)
-    floor = F(-np.inf if how.floor is None else how.floor)
-    threshold = F(neuron.threshold)
-    bias = np.zeros(shape, F)
-    if synapses.bias is not None:
-        bias += synapses.bias.reshape(-1, *(1,) * (len(shape) - 1))
-    weight = synapses.weight * F(payload) / F(factor)
-    if neuron.charge == "normal":
-        weight = weight * F(neuron.gain)
-    elif neuron.charge == "lif":
-        weight = weight / F(neuron.tau)
-    timed = neuron.charge != "normal" or neuron.decay != 1 or neuron.bias != 0
-    timed = timed or synapses.bias is not None
-    over = 0
+def number(array: Any, format: Any, kind: Any) -> Any:
+    """What the integers of `format` stand for; floats as they are."""
+    return array if format is None else np.ldexp(array.astype(kind), -format.fraction)
 
-    def until(step: int) -> None:
-        nonlocal v, over
-        for _ in range(step - over if timed else 0):
-            v = np.maximum(silent(neuron, v, bias), floor)
-        over = max(over, step)
 
-    def take(event: Any, step: int) -> list[Any]:
-        until(step)
+class Population:
+    """Synapses and the neurons behind them."""
+
+    def __init__(
+        self, synapses: Any, neuron: Neuron, source: Any, shape: Any, spike: Any, how: Any
+    ) -> None:
+        self.synapses, self.neuron, self.source, self.how = synapses, neuron, source, how
+        self.shape = shape
+        kind = self.kind = np.float32 if neuron.state_format is None else np.float64
+        worth, count = spike
+        weight = number(synapses.weight, synapses.weight_format, kind) * kind(worth)
+        weight = weight / kind(count)
+        self.timed = neuron.charge != "normal" or neuron.decay != 1 or neuron.bias != 0
+        self.timed = self.timed or synapses.bias is not None
+        if neuron.charge == "normal":
+            weight = weight * kind(neuron.gain)
+        elif neuron.charge == "lif":
+            weight = weight / kind(neuron.tau) if kind is np.float32 else weight * neuron.leak
+        self.weight, self.threshold = weight, kind(neuron.threshold)
+        self.v = np.full(shape, neuron.start, kind)
+        self.bias = np.zeros(shape, kind)
+        if synapses.bias is not None:
+            format = synapses.bias_format or synapses.weight_format
+            values = number(synapses.bias, format, kind)
+            self.bias += values.reshape(-1, *(1,) * (len(shape) - 1))
+        self.low, self.high = kind(-np.inf if how.floor is None else how.floor), kind(np.inf)
+        if (state := neuron.state_format) is not None:
+            most = np.ldexp(2.0 ** (state.bits - 1), -state.fraction)
+            self.low, self.high = max(self.low, -most), most - np.ldexp(1.0, -state.fraction)
+        self.over = self.operations = 0
+
+    def silent(self) -> None:
+        """One timestep without an event."""
+        neuron, v, x, kind = self.neuron, self.v, self.bias, self.kind
+        rest = kind(neuron.rest)
+        if neuron.charge == "normal":
+            u = (kind(neuron.decay) * v + kind(neuron.gain) * x) + kind(neuron.bias)
+        elif neuron.state_format is not None:
+            gain = neuron.leak if neuron.charge == "lif" else 1
+            u = v - (v - rest) * neuron.leak + x * gain
+        elif neuron.charge == "lif":
+            u = v + (x - (v - rest)) / kind(neuron.tau)
+        else:
+            u = (v - (v - rest) / kind(neuron.tau)) + x
+        if (state := neuron.state_format) is not None:
+            u = np.ldexp(state.quantise(u), -state.fraction)
+        self.v = np.maximum(u, self.low)
+
+    def until(self, step: int) -> Any:
+        for _ in range(step - self.over if self.timed else 0):
+            self.silent()
+        self.over = max(self.over, step)
+        return self.v
+
+    def take(self, event: Any, step: int) -> list[Any]:
+        """What the event (c, y, x) makes the neurons emit."""
+        self.until(step)
         c, y, x = event
-        if isinstance(synapses, Linear):
-            index = np.ravel_multi_index((c, y, x), source)
-            pairs = [((o,), (o, index)) for o in range(len(weight))]
+        if isinstance(self.synapses, Linear):
+            index = np.ravel_multi_index((c, y, x), self.source)
+            pairs = [((o,), (o, index)) for o in range(len(self.weight))]
         else:
-            pairs = list(reached(synapses, shape, y, x, c))
+            pairs = list(reached(self.synapses, self.shape, y, x, c))
+        self.operations += len(pairs)
         emitted = []
-        for neuron_index, weight_index in pairs:
-            now = max(v[neuron_index] + weight[weight_index], floor)
-            while now >= threshold:
-                emitted.append(neuron_index)
-                now = F(neuron.value) if neuron.reset == "value" else now - threshold
-                if how.single_spike:
-                    break
-            v[neuron_index] = now
-        if how.order == "hwc":
-            emitted.sort(key=lambda i: (i[1:], i[0]))
-        else:
-            emitted.sort()
-        return [(*i, 0, 0)[:3] if len(i) == 1 else i for i in emitted], len(pairs)
-
-    return take, lambda step: (until(step), v)[1]
-
-
-def silent(neuron: Neuron, v: Any, x: Any) -> Any:
-    tau, rest = F(neuron.tau), F(neuron.rest)
-    match neuron.charge:
-        case "lif":
-            return v + (x - (v - rest)) / tau
-        case "lif_undecayed":
-            return (v - (v - rest) / tau) + x
-    return (F(neuron.decay) * v + F(neuron.gain) * x) + F(neuron.bias)
+        for place, weight in pairs:
+            v = min(max(self.v[place] + self.weight[weight], self.low), self.high)
+            if v >= self.threshold:
+                emitted.append(place)
+                if self.neuron.reset == "value":
+                    v = self.kind(self.neuron.value)
+                else:
+                    v -= self.threshold
+                    again = not self.how.single_spike
+                    while again and v >= self.threshold and v - self.threshold != v:
+                        emitted.append(place)
+                        v -= self.threshold
+            self.v[place] = v
+        full = [(*place, 0, 0)[:3] for place in emitted]
+        return sorted(full, key=lambda i: (i[1:], i[0]) if self.how.order == "hwc" else i)
 
 
 def reference(network: Network, events: Any, how: Any) -> Any:
-    """Emitted records and final potentials per population, and synaptic operations."""
+    """Emitted records, final potentials and synaptic operations per population."""
     shapes, stages = network.shapes, []
-    map_, count, size, payload, synapses = network.input_shape, 1, (1, 1), 1.0, None
+    grid = network.input_format if network.quantised else None
+    worth = 1.0 if grid is None else float(np.ldexp(grid.quantise(np.ones(1)), -grid.fraction)[0])
+    inside, count, size, synapses = (*network.input_shape, 1, 1)[:3], 1, (1, 1), None
     for layer in network.layers:
         match layer:
             case Pool():
                 size = tuple(a * b for a, b in zip(size, layer.size, strict=True))
                 count *= int(np.prod(layer.size)) if layer.how == "avg" else 1
-                map_ = shapes[layer.name]
+                inside = shapes[layer.name]
             case Conv() | Linear():
                 synapses = layer
             case Neuron():
                 shape = shapes[layer.name]
-                take = populate(synapses, layer, map_, count, payload, shape, how)
-                stages.append((layer.name, size, map_, *take))
-                map_, count, size, payload = shape, 1, (1, 1), layer.payload
+                made = Population(synapses, layer, inside, shape, (worth, count), how)
+                stages.append((layer.name, size, inside, made))
+                inside, count, size, worth = (*shape, 1, 1)[:3], 1, (1, 1), layer.payload
             case Flatten():
                 pass
     emitted: dict[str, list[Any]] = {name: [] for name, *_ in stages}
-    operations = dict.fromkeys(emitted, 0)
     steps = [int(t) // how.dt_us if how.dt_us else 0 for t in events["t"]]
     for event, step in zip(events, steps, strict=True):
         queue = [(int(event["p"]), int(event["y"]), int(event["x"]))]
-        for name, size, inside, take, _ in stages:
-            out = []
+        for name, size, inside, population in stages:
+            out: list[Any] = []
             for c, y, x in queue:
                 here = (c, y // size[0], x // size[1])
-                bounds = (*inside, 1, 1)[:3]
-                if all(a < b for a, b in zip(here, bounds, strict=True)):
-                    found, pairs = take(here, step)
-                    out += found
-                    operations[name] += pairs
+                if all(a < b for a, b in zip(here, inside, strict=True)):
+                    out += population.take(here, step)
             queue = out
             emitted[name] += [(x, y, int(event["t"]), c) for c, y, x in queue]
-    last = steps[-1] if steps else 0
     return (
         {name: np.array(rows, EVENT) for name, rows in emitted.items()},
-        {name: state(last) for name, *_, state in stages},
-        operations,
+        {name: made.until(steps[-1] if steps else 0) for name, _, _, made in stages},
+        {name: made.operations for name, _, _, made in stages},
     )

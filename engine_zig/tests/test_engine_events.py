@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from event_networks import chain, drawn, events
+from event_networks import chain, drawn, events, quantised
 from event_reference import reference
 from test_engine_law import levels
 
@@ -22,7 +22,8 @@ def compare(network, records, how, cpu=None, parts=1):
             found = np.concatenate([run.monitors[name] for run in runs])
             np.testing.assert_array_equal(found, expected, name)
             state = engine.state(name)
-            np.testing.assert_array_equal(state.view(np.uint32), states[name].view(np.uint32))
+            assert state.dtype == states[name].dtype
+            np.testing.assert_array_equal(state, states[name], name)
             counts = engine.counters()[name]
             assert counts["synaptic_operations"] == operations[name]
             assert counts["events_out"] == len(expected)
@@ -41,6 +42,17 @@ def test_random_networks(cpu, order):
         )
         spikes += sum(compare(network, events(network, 40, seed), how, cpu, 1 + seed % 3).values())
     assert spikes > 1000
+
+
+@pytest.mark.parametrize("cpu", list(levels()))
+@pytest.mark.parametrize(("bits", "state"), [(8, 16), (8, 8), (8, 24), (12, 20)])
+def test_random_networks_of_integers(cpu, bits, state):
+    spikes = 0
+    for seed in range(8):
+        network = quantised(drawn(seed), bits, state)
+        how = Event(dt_us=40, single_spike=seed % 3 == 1, floor=None if seed % 4 == 1 else -1.0)
+        spikes += sum(compare(network, events(network, 40, seed), how, cpu, 1 + seed % 3).values())
+    assert spikes > 500
 
 
 def test_the_document_s_mistake_is_told():
