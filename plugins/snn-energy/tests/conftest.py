@@ -14,13 +14,14 @@ def processed():
     a chain if no edges are given, and `counts`: name → non-zeros where that tensor is binary,
     name → (non-zeros, total) where it is not; every other tensor is full of numbers."""
 
-    def make(layers, shape, timesteps=1, counts=(), *, samples=1, edges=None):
+    def make(layers, shape, timesteps=1, counts=(), *, samples=1, edges=None, layout=None):
         names = [layer.name for layer in layers]
         network = Network(
             tuple(layers),
             tuple(edges or zip([INPUT, *names], names, strict=False)),
             shape,
             timesteps,
+            input_format=layout,
         )
         counts = dict(counts)
 

@@ -15,7 +15,7 @@ from snn_energy.events import Events, counted
 from snn_energy.metric import EnergyEstimationMetric
 from snn_kernel import Context, Outcome, RunError, Table
 from snn_kernel.config import Checker
-from snn_kernel.network import Add, BatchNorm, Conv, Linear, Neuron, Pool
+from snn_kernel.network import Add, BatchNorm, Conv, Format, Linear, Neuron, Pool
 
 CONTEXT = Context(0, Path())
 NAMES = tuple(f.name for f in attrs.fields(Events))
@@ -115,8 +115,9 @@ def test_nobody_counted(model, tool):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"conv": weighed(6, 60)}, "layer 'conv': 6 events came in, but 5 in its activity"),
-        ({"end": weighed(2.5, 6, 4)}, "layer 'end': 2.5 events came in, but 3"),
+        ({"conv": weighed(6, 60)}, "layer 'conv': 6 events went into it, but 5 in its activity"),
+        ({"end": weighed(2.5, 6, 4)}, "layer 'end': 2.5 events went into it, but 3"),
+        ({"n": fired(2, 4)}, "layer 'n': 2 events went out of it, but 3 in its activity"),
         ({"n": fired(-3, 4)}, "layer 'n': a count is negative or undefined"),
         ({"conv": weighed(5, math.nan)}, "layer 'conv': a count is negative or undefined"),
         ({"conv": weighed(5, math.inf)}, "layer 'conv': a count is negative or undefined"),
@@ -127,6 +128,24 @@ def test_counts_of_something_else(model, change, text):
     cells = {name: Events() if e is None else e for name, e in (GOOD | change).items()}
     with pytest.raises(RunError, match=text):
         METRIC.apply(model.fold(Outcome(tables=(counts(**cells),))), None, None, CONTEXT)
+
+
+def test_what_an_input_format_makes_0_is_no_event(processed):
+    """Fewer events may come in than were put out; what neurons put out is what it is."""
+    kernel = np.ones((2, 1, 1, 1), np.int8)
+    wide = Format(8, 4)
+    quantised = {"weight_format": wide, "accumulator": "int32", "input_formats": (wide,)}
+    conv = Conv("conv", kernel, None, (1, 1), (0, 0), **quantised)
+    neuron = Neuron("n", 1.0, state_format=wide)
+    model = processed([conv, neuron], (1, 2, 2), 1, {"input": (4, 1.5), "n": 6}, layout=wide)
+    for events, spikes, right in ((4, 6, True), (3, 6, True), (5, 6, False), (3, 5, False)):
+        table = counts(conv=weighed(events, 2 * events), n=fired(spikes, 8))
+        folded = model.fold(Outcome(tables=(table,)))
+        if right:
+            counted(folded)
+        else:
+            with pytest.raises(RunError, match="comes before EventCounter"):
+                counted(folded)
 
 
 def test_every_layer_must_have_been_counted(model):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from snn_kernel import Processed
 
 TABLE = "counts"
+STALE = "are they of this model? What changes it comes before EventCounter"
 TOLERANCE = 1e-9  # relative, between two means of the same integers
 
 
@@ -62,7 +63,8 @@ def counted(processed: Processed) -> tuple[tuple[Described, ...], tuple[Counts, 
         raise RunError(Fault(f"model '{processed.name}'", what))
     graph, events = Graph(network, {a.layer: a for a in processed.activity}), read(processed)
     if faults := list(_faults(events, graph)):
-        raise RunError(*(Fault(f"counts of model '{processed.name}'", f) for f in faults))
+        where = f"counts of model '{processed.name}'"
+        raise RunError(*(Fault(where, fault, hint=STALE) for fault in faults))
     owners = {neuron.name: _owner(neuron.name, graph) for neuron in network.only(Neuron)}
     rows |= {n: graph.described(lay) for lay in network.layers if (n := lay.name) == owners.get(n)}
     layers = tuple(rows[lay.name] for lay in network.layers if lay.name in rows)
@@ -134,16 +136,23 @@ def _faults(events: Mapping[str, Events], graph: Graph) -> Iterator[str]:
             yield f"layer '{layer.name}' is not among them"
         elif not all(_number(cell) for cell in attrs.astuple(found)):
             yield f"layer '{layer.name}': a count is negative or undefined"
-        elif not isinstance(layer, Neuron) and not graph.adds(graph.network.inputs(layer.name)[0]):
-            activity = graph.activity[layer.name]
-            seen = activity.input.nonzeros / activity.samples
-            # Some of them may become 0 when they are put into the layer's input format.
-            fewer = found.events_in < seen and any(getattr(layer, "input_formats", ()))
-            if not fewer and not math.isclose(found.events_in, seen, rel_tol=TOLERANCE):
-                yield (
-                    f"layer '{layer.name}': {found.events_in:g} events came in, but {seen:g} "
-                    f"in its activity: they are of another network or of other samples"
-                )
+        elif isinstance(layer, Neuron):
+            yield from _differs(found.events_out, "out of", layer, graph)
+        elif not graph.adds(graph.network.inputs(layer.name)[0]):
+            yield from _differs(found.events_in, "into", layer, graph)
+
+
+def _differs(found: float, way: str, layer: Conv | Linear | Neuron, graph: Graph) -> Iterator[str]:
+    """That `found` is not what the framework counted at this layer on its own."""
+    activity = graph.activity[layer.name]
+    tally = activity.output if isinstance(layer, Neuron) else activity.input
+    seen = tally.nonzeros / activity.samples
+    if isinstance(layer, Neuron):
+        fits = layer.payload == 0  # its spikes are not to be seen
+    else:  # some may become 0 when they are put into the layer's input format
+        fits = found < seen and any(layer.input_formats)
+    if not fits and not math.isclose(found, seen, rel_tol=TOLERANCE):
+        yield f"layer '{layer.name}': {found:g} events went {way} it, but {seen:g} in its activity"
 
 
 def _number(cell: object) -> bool:
