@@ -174,7 +174,7 @@ class Engine:
         start: int,
         counts: dict[str, dict[str, int]],
     ) -> None:
-        asked = {"spikes": bool(run.spikes), "counters": bool(run.counters)}
+        asked = {"spikes": bool(run.spikes)} | ({"counters": True} if run.counters else {})
         head = msgpack.packb({"op": "run", "samples": len(frames), "threads": threads, **asked})
         # The map takes one more key, whose value follows without being encoded anew.
         head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
