@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from snn_kernel.errors import ConfigError, near
 from snn_kernel.plan import plan
 from snnk.document import merge, override, read
+from toys import Count
 
 TABLES = st.recursive(
     st.integers() | st.text("xyz", max_size=3) | st.lists(st.integers(), max_size=2),
@@ -180,3 +181,15 @@ def test_near() -> None:
     assert near("lifnode", ["LIFNode"]) == "did you mean 'LIFNode'?"
     assert near("zzz", ["b", "a"]) == "known: a, b"
     assert near("zzz", []) == ""
+
+
+def test_an_update_that_no_postprocessing_reads_is_a_fault(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = "model.0.update={factor=3, other=1}"
+    (found,) = faults(experiment, change)
+    assert "reads model 'one': update.factor, model 'one': update.other" in found
+    monkeypatch.setattr(Count, "updates", ("factor",), raising=False)
+    (found,) = faults(experiment, change)
+    assert "no [[postprocessing]] reads model 'one': update.other" in found
+    assert plan(read(experiment, ["model.0.update.factor=3"]))

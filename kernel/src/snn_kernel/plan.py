@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from attrs import evolve, field, frozen, validators
+from attrs import evolve, field, fields, frozen, validators
 
 from snn_kernel.config import Checker
 from snn_kernel.errors import ConfigError, Fault
@@ -54,7 +54,8 @@ class Optimizer:
 
 @frozen(kw_only=True)
 class Model:
-    """[[model]], with what [model_template] has and it has not; `update` is for postprocessings."""
+    """[[model]], with what [model_template] has and it has not; `update` is for
+    postprocessings, which say in a class variable `updates` which of its keys they read."""
 
     slot: ClassVar[str] = "model"
     choice: Choice
@@ -67,11 +68,6 @@ class Model:
     disabled: bool = False
     optimizer: Optimizer | None = None
     update: dict[str, Any] = field(factory=dict)
-
-    @property
-    def place(self) -> str:
-        """Where it stands in the file."""
-        return self.choice.place
 
 
 @frozen(kw_only=True)
@@ -98,6 +94,12 @@ def _unique(_: Any, __: Any, models: tuple[Model, ...]) -> None:
         raise ValueError(f"models need names of their own: {sorted(twice)}")
 
 
+def _read(plan: Any, _: Any, models: tuple[Model, ...]) -> None:
+    read = {k for p in plan.postprocessings for k in getattr(p.choice.config, "updates", ())}
+    if idle := [f"model '{m.name}': update.{k}" for m in models for k in m.update if k not in read]:
+        raise ValueError(f"no [[postprocessing]] reads {', '.join(idle)}")
+
+
 @frozen(kw_only=True)
 class Plan:
     """Everything to do, left to right; each field answers to the section of its alias.
@@ -112,7 +114,7 @@ class Plan:
         "augmentation", alias="data_augmentation", default=()
     )
     framework: Choice = chosen("framework", alias="learningframework")
-    models: tuple[Model, ...] = field(alias="model", validator=_unique)
+    models: tuple[Model, ...] = field(alias="model", validator=[_unique, _read])
     postprocessings: tuple[Postprocessing, ...] = field(alias="postprocessing", default=())
     deploy: Deploy | None = None
     tracker: Choice | None = chosen("tracker", alias="experimenttracking", default=None)
@@ -128,9 +130,8 @@ class Plan:
 
     def choices(self) -> Iterator[Choice]:
         """Every chosen kind, in the order of the flow, as far as it is right."""
-        flow = ("dataset", "preprocessings", "augmentations", "framework", "models")
-        for name in (*flow, "postprocessings", "deploy", "tracker", "report"):
-            found = getattr(self, name, None)
+        for attribute in fields(Plan):
+            found = getattr(self, attribute.name, None)
             for item in found if isinstance(found, tuple) else (found,):
                 choice = item if isinstance(item, Choice) else getattr(item, "choice", None)
                 if choice:

@@ -26,7 +26,9 @@ def section(kind, params=None, scheduler=None):
 def faults(framework=None, optimizer=None, **neuron):
     config = SimpleNamespace(neuron=SimpleNamespace(**neuron))
     model = SimpleNamespace(
-        name="net", choice=SimpleNamespace(config=config), place="[model.0]", optimizer=optimizer
+        name="net",
+        choice=SimpleNamespace(config=config, place="[model.0]"),
+        optimizer=optimizer,
     )
     plan = SimpleNamespace(models=(model,))
     return [str(f) for f in (framework or SpikingJelly()).check(plan, "[learningframework]")]

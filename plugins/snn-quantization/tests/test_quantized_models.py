@@ -244,7 +244,12 @@ def with_(document, path, value):
         (("model", 0, "kind"), "QuantizedSCNN", "is quantised already"),
         (("model", 0, "update"), {"quant_params": {"bit": 4}}, "did you mean 'bits'?"),
         (("model", 0, "update"), {"quant_params": {"bits": 1}}, "bits must be from 2 to 32"),
-        (("model", 0, "update"), {"quant": {}}, "update.quant is none of ours"),
+        (("model", 0, "update"), {"quant": {}}, "no [[postprocessing]] reads model"),
+        (
+            ("model", 0, "params", "neuron", "kind"),
+            "QuantizedIFNode",
+            "(use kind = 'QuantizedSCNN' or neuron.kind = 'IFNode')",
+        ),
         (
             ("postprocessing", 0, "params", "model", "params", "quant_params", "roundtype"),
             "up",
@@ -261,6 +266,23 @@ def test_mistakes_are_found_when_planning(path, value, message):
     with pytest.raises(ConfigError) as caught:
         plan(with_(DOCUMENT, path, value))
     assert message in str(caught.value)
+
+
+def test_updates_that_nothing_reads_are_no_secret():
+    document = with_(DOCUMENT, ("model", 0, "update"), {"quant_params": {"bits": 4}})
+    assert plan(document)
+    with pytest.raises(ConfigError, match=r"reads model '\w+': update\.quant_params"):
+        plan(document | {"postprocessing": []})
+
+
+def test_quantised_neurons_are_for_quantised_models():
+    neuron = ("model", 0, "params", "neuron", "kind")
+    document = with_(DOCUMENT, ("model", 0, "kind"), "QuantizedSCNN") | {"postprocessing": []}
+    assert plan(with_(document, neuron, "QuantizedIFNode"))
+    with pytest.raises(ConfigError) as caught:
+        plan(with_(DOCUMENT | {"postprocessing": []}, neuron, "QuantizedIFNode"))
+    (fault,) = caught.value.faults
+    assert fault.where == "[model.0.params.neuron]"
 
 
 def test_deployers_refuse_what_has_no_format_when_planning():

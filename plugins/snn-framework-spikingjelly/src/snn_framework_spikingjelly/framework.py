@@ -145,13 +145,15 @@ class SpikingJelly:
             mode = getattr(neuron, "step_mode", self.step_mode)  # a law alone runs in either
             if mode != self.step_mode:
                 yield Fault(
-                    model.place,
+                    model.choice.place,
                     f"model '{model.name}' has a neuron of step_mode '{mode}', framework "
                     f"{type(self).__name__} needs '{self.step_mode}'",
                     hint=f"set neuron.params.step_mode = '{self.step_mode}'",
                 )
             if model.optimizer is not None:
-                yield from optimizers.faults(model.optimizer, f"{model.place[:-1]}.optimizer]")
+                yield from optimizers.faults(
+                    model.optimizer, f"{model.choice.place[:-1]}.optimizer]"
+                )
 
     def open(self, context: Context) -> Session:
         """A session with the seed of `context`; from here on torch is deterministic."""

@@ -66,6 +66,13 @@ def classes(config: Any) -> Iterator[str]:
         yield f"output_shape is [classes], not {list(config.output_shape)}"
 
 
+def whole(config: Any, plan: Any, place: str) -> Iterator[Any]:
+    """What of a plan a model, or the neuron within it, cannot live with, as strings and Faults."""
+    yield from framework(config, plan)
+    check = getattr(getattr(config, "neuron", None), "check", lambda *_: ())
+    yield from check(plan, f"{place[:-1]}.params.neuron]")
+
+
 def framework(config: Any, plan: Any) -> Iterator[str]:
     """Spiking networks need a framework that runs timesteps, formal ones a framework that does
     not."""

@@ -58,9 +58,9 @@ class Convolutional(ABC):
         count = len(self.filters) + (len(self.fc_units) if name == "dropouts" else 0)
         return value if isinstance(value, tuple) else (value,) * count
 
-    def check(self, plan: Any, place: str) -> Iterator[str]:
-        """Spiking and formal networks need a framework of their kind."""
-        yield from checks.framework(self, plan)
+    def check(self, plan: Any, place: str) -> Iterator[Any]:
+        """Networks need a framework of their kind, spiking or formal; a neuron may need more."""
+        yield from checks.whole(self, plan, place)
 
     @abstractmethod
     def build(self, shapes: Shapes, session: Any) -> Any:

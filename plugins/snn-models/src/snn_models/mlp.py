@@ -29,9 +29,9 @@ class Layered(ABC):
     def __attrs_post_init__(self) -> None:
         checks.refuse(checks.classes(self))
 
-    def check(self, plan: Any, place: str) -> Iterator[str]:
-        """Spiking and formal networks need a framework of their kind."""
-        yield from checks.framework(self, plan)
+    def check(self, plan: Any, place: str) -> Iterator[Any]:
+        """Networks need a framework of their kind, spiking or formal; a neuron may need more."""
+        yield from checks.whole(self, plan, place)
 
     @abstractmethod
     def build(self, shapes: Shapes, session: Any) -> Any:

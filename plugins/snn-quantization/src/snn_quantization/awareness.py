@@ -74,6 +74,8 @@ class QuantizationAwareTraining:
         },
     }
 
+    updates: ClassVar[tuple[str, ...]] = ("quant_params",)  # what of [[model]] update it reads
+
     model: Changed
     epochs: int = field(default=1, validator=ge(0))
     batch_size: int = field(default=32, validator=ge(1))
@@ -90,12 +92,12 @@ class QuantizationAwareTraining:
         for model in plan.models:
             if hasattr(model.choice.config, "quant_params"):
                 yield Fault(
-                    model.place,
+                    model.choice.place,
                     f"model '{model.name}' is quantised already, so QuantizationAwareTraining has "
                     f"nothing to quantise",
                     hint=f"use kind = '{model.choice.kind.removeprefix('Quantized')}'",
                 )
-            yield from self._updated(model.update, model.place)[1]
+            yield from self._updated(model.update, model.choice.place)[1]
         if self.optimizer is not None:
             from snn_framework_spikingjelly import optimizers
 
@@ -134,8 +136,6 @@ class QuantizationAwareTraining:
     ) -> tuple[QuantParams | None, list[Fault]]:
         """quant_params with the keys that a model changes, and what is wrong with these."""
         base = self.model.params.quant_params
-        if unknown := [key for key in update if key != "quant_params"]:
-            return None, [Fault(place, f"update.{key} is none of ours") for key in unknown]
         given = asdict(base, filter=lambda _, value: value is not None)
         checker = Checker(Registry.discover())
         table = given | update.get("quant_params", {})

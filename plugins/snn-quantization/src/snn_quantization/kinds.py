@@ -58,6 +58,19 @@ class Quantised:
 
     plain: ClassVar[type]
 
+    def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
+        """A model that has no quant_params for it, and what the plain kind cannot live with."""
+        name = type(self).__name__
+        for model in plan.models:
+            kind, within = model.choice.kind, f"{model.choice.place[:-1]}."
+            if place.startswith(within) and not hasattr(model.choice.config, "quant_params"):
+                yield Fault(
+                    place,
+                    f"{name} takes quant_params from a Quantized… model, and {kind} is none",
+                    hint=f"use kind = '{PREFIX}{kind}' or neuron.kind = '{self.plain.__name__}'",
+                )
+        yield from getattr(self.plain, "check", lambda *_: ())(self, plan, place)
+
     def module(self, context: Context, quant_params: Any = None) -> Any:
         """A torch module; `quant_params` are a QuantParams or the table of one. ConfigError without
         them, and for a neuron that learns more than its threshold."""
