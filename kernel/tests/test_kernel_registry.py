@@ -144,7 +144,7 @@ def test_required_plugins_may_have_versions(
     [
         (Untyped, "NameError: name 'Nowhere' is not defined"),
         ("no_such_module:Shift", "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("toys:Shif", "AttributeError: module 'toys' has no attribute 'Shif'"),
+        ("toys:Shifted", "AttributeError: module 'toys' has no attribute 'Shifted'"),
         ("toys:json", "not an attrs class"),
         ("toys Shift", "ValueError: invalid format: 'toys Shift'"),
     ],

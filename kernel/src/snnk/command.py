@@ -114,8 +114,9 @@ def _plan(given: argparse.Namespace) -> tuple[Any, list[Any]]:
     from snnk.document import read
 
     document = read(given.file, given.overrides)
-    files = inline.files(document, given.file.parent)
-    registry = Registry.discover().beside((f.plugin, f.load) for f in files)
+    registry = Registry.discover()
+    if files := inline.files(document, given.file.parent):
+        registry = registry.beside((f.plugin, f.load) for f in files)
     return plan(document, given.file.name, registry), files
 
 
