@@ -162,11 +162,20 @@ class ZigEngine:
 
 @frozen(kw_only=True)
 class Specksim(ZigEngine):
-    """ZigEngine with what SynSense documents of its simulator as defaults: event execution, and no
-    potential below -1. Parameters as there.
+    """ZigEngine with what SynSense documents of its simulator Specksim as defaults.
 
-    execution: (default "event")
-    floor: (default -1.0)
+    execution: "event", every event by itself; "clocked", timesteps as in training (default "event")
+    threads: how many samples are run at the same time, 1 to 256; no result depends on it (default:
+        one per core)
+    dt_us: µs of a timestep, in which biases and leaks act once (default 1000)
+    order: neurons that one event makes fire do so in the order y, x, channel ("hwc") or channel,
+        y, x ("chw") (default "hwc")
+    floor: no potential falls below it; "none": unbounded (default -1.0)
+    single_spike: a neuron fires once per event at most (default false)
+    coding: a value of a sample is the number of its events in a timestep ("count"), or their
+        probability ("rate") (default "count")
+    output_threshold: of the neurons that are added where the readout has none; the class is told by
+        who fires most often (default 1.0)
     """
 
     execution: Literal["clocked", "event"] = field(
