@@ -152,7 +152,7 @@ def messages() -> Iterator[dict[str, Any]]:
         for steps in (1, 3):
             frames = np.resize(np.array([0, 1, 0, -1, 2], "<i4"), samples * steps * 16).tobytes()
             run = {"op": "run", "samples": samples, "threads": threads, "spikes": spikes}
-            yield {**run, "frames": frames}
+            yield {**run, "frames": frames, "counters": spikes}
     for count, monitor in [(1, []), (40, ["n"]), (200, ["n", "o"])]:
         records = np.zeros((count, 4), "<u4")
         records[:, 0] = np.arange(count) % 4

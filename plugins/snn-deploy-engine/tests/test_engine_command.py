@@ -3,9 +3,11 @@
 import csv
 import importlib.metadata
 import itertools
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgpack
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 
 from snn_deploy_engine import command, recording
 from snn_engine import Event, EventEngine
-from snn_kernel.network import Conv, Flatten, Linear, Network, Neuron
+from snn_kernel.network import Conv, Flatten, Linear, Network, Neuron, Pool
 from snnk.command import main
 
 pytest.importorskip("snn_datasets_events", reason="it reads the files")
@@ -201,3 +203,27 @@ def test_the_verb_without_its_distribution(monkeypatch, capsys):
     assert main(["engine", "run"]) == 1
     told = capsys.readouterr().err
     assert told == "snnk engine: is not installed (pip install snn-deploy-engine)\n"
+
+
+SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[3] / ".." / "shared"))
+GESTURE = SHARED / "data" / "dvs_gesture" / "1.bs3"
+
+
+@pytest.mark.skipif(not GESTURE.exists(), reason=f"no recording of gestures in {SHARED}")
+def test_a_recorded_gesture(tmp_path, capsys):
+    """63,471 events of a camera of 128 × 128 pixels, 7 bytes each."""
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0.2, 0.3, (4, 2, 3, 3)).astype(np.float32)
+    layers = (
+        Pool("p", "sum", (4, 4), (4, 4), (0, 0)),
+        Conv("c", weight, None, (2, 2), (1, 1)),
+        Neuron("n", 1.0),
+    )
+    edges = tuple(itertools.pairwise(("input", "p", "c", "n")))
+    path = tmp_path / "gesture.network"
+    path.write_bytes(Network(layers, edges, (2, 128, 128), 1).pack())
+    assert run(path, GESTURE, "--counters", "--out", tmp_path / "out.npy") == 0
+    assert f"{GESTURE.stat().st_size // 7:,} events in" in capsys.readouterr().out
+    out = np.load(tmp_path / "out.npy")
+    assert len(out) > 1000
+    assert (np.diff(out["t"].astype(np.int64)) >= 0).all()
