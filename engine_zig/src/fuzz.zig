@@ -123,7 +123,7 @@ const Tally = struct {
 const Campaign = struct {
     io: Io,
     corpus: []const []const u8,
-    /// Those of the corpus that mean something without a network, in clocked and in event execution.
+    /// Those of the corpus that mean something to an engine that is ready for this.
     apt: std.EnumArray(Stage, []const []const u8),
     tally: Tally = .{},
     memory: Memory = .{ .child = std.heap.smp_allocator },
