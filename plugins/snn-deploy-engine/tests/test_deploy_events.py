@@ -103,6 +103,10 @@ def test_a_quantised_network(context):
     net = evolve(net, layers=layers, edges=(*net.edges, ("linear", "last")))
     made = ZigEngine(execution="event").deploy(processed(net), pictures(), context)
     assert [table.name for table in made.tables] == ["event_counters", "formats"]
+    silent = evolve(net, layers=layers[:-1], edges=net.edges[:-1])
+    made = ZigEngine(execution="event").deploy(processed(silent), pictures(), context)
+    assert [row[0] for row in made.tables[0].rows] == ["neuron", "output"]
+    assert made.measures[1].value > 0
 
 
 def test_rates_are_drawn_from_the_seed(context):

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 Coding = Literal["count", "rate"]
 PART_SAMPLES = 64  # that are drawn, run and told at once
 OUTPUT = "output"  # the spiking layer that is added behind a readout that has none
+OUTPUT_FRACTION = 16  # bits behind the point of its potentials, if quantised
 
 
 def spiking(network: Network, threshold: float) -> Network:
     """The network with neurons of `threshold` behind its readout, if that does not spike."""
     from attrs import evolve
 
-    from snn_kernel.network import Neuron
+    from snn_kernel.network import Format, Neuron
 
     last = network.layers[-1]
     if isinstance(last, Neuron):
         return network
-    layers = (*network.layers, Neuron(OUTPUT, threshold))
+    state = Format(32, OUTPUT_FRACTION) if network.quantised else None
+    layers = (*network.layers, Neuron(OUTPUT, threshold, state_format=state))
     return evolve(network, layers=layers, edges=(*network.edges, (last.name, OUTPUT)))
 
 
