@@ -2,6 +2,7 @@
 //! stream of its own: neither their number nor their pace can change a result.
 
 const std = @import("std");
+const counts = @import("counts.zig");
 const limits = @import("limits.zig");
 const live = @import("live.zig");
 const Engine = @import("engine.zig").Engine;
@@ -70,8 +71,9 @@ const Shift = struct {
             };
             member.emitted.appendSlice(self.gpa, out) catch self.stop.store(.memory, .monotonic);
             for (member.totals, stream.tallies) |*total, tally| total.add(tally);
-            const before = self.work.fetchAdd(stream.work(), .monotonic);
-            if (before +| stream.work() > limits.event_work) self.stop.store(.work, .monotonic);
+            const done = limits.event_work - stream.left;
+            const before = self.work.fetchAdd(done, .monotonic);
+            if (before +| done > limits.event_work) self.stop.store(.work, .monotonic);
             if (stream.stop != .none) self.stop.store(stream.stop, .monotonic);
         }
     }
@@ -99,7 +101,8 @@ pub fn samples(engine: *Engine, found: *Live, record: *Record) Error![]const u8 
         for (members.items) |member| member.destroy(gpa);
         members.deinit(gpa);
     }
-    const wanted: usize = @intCast(@max(1, @min(threads, places.len)));
+    const room = limits.scratch_bytes / (found.stream.arena.queryCapacity() + 1);
+    const wanted: usize = @intCast(@max(1, @min(threads, places.len, room)));
     try members.ensureTotalCapacity(gpa, wanted);
     for (0..wanted) |_| members.appendAssumeCapacity(try .create(gpa, found));
     var shift: Shift = .{
@@ -159,7 +162,7 @@ fn answer(
 ) Error![]const u8 {
     var total: u64 = 0;
     for (members) |member| total += member.emitted.items.len;
-    const size = total + 8 * (places.len + 1) + live.countsBytes(&found.wiring) + 128;
+    const size = total + 8 * (places.len + 1) + counts.bytes(&found.wiring) + 128;
     var writer = try engine.allocate(size);
     writer.map(4);
     writer.text("ok");
@@ -184,6 +187,6 @@ fn answer(
         for (members[0].totals, member.totals) |*sum, tally| sum.add(tally);
     }
     writer.text("counters");
-    live.counts(&writer, &found.wiring, members[0].totals);
+    counts.write(&writer, &found.wiring, members[0].totals);
     return engine.reply[0..writer.at];
 }

@@ -7,6 +7,7 @@
 //! This file and what it calls are compiled once per level of processor, see build.zig.
 
 const std = @import("std");
+const limits = @import("limits.zig");
 const strip = @import("strip.zig");
 const Queue = @import("stream.zig").Queue;
 const Reach = @import("reach.zig").Reach;
@@ -75,7 +76,6 @@ fn Population(comptime C: type) type {
                 }
                 out.ends[e - out.first] = out.count;
             }
-            self.stream.tallies[self.l].events_in += in.count;
             self.choose();
             if (in.events > 0) self.deliver(in.first + in.events - 1);
         }
@@ -87,7 +87,7 @@ fn Population(comptime C: type) type {
             out.events = e - out.first + 1;
             if (out.count > 0) {
                 self.stream.tallies[self.l].events_out += out.count;
-                self.stream.tire();
+                self.stream.tire(limits.single_work * @as(u64, out.count));
                 const sink = &self.stream.sinks[self.l];
                 if (sink.wanted) sink.take(self.stream.gpa, out, self.stream.records) catch {
                     self.stream.stop = .memory;
@@ -113,11 +113,12 @@ fn Population(comptime C: type) type {
             const over = &self.stream.steps[self.l];
             if (now <= over.*) return;
             const neurons = self.stage.out.elements();
-            self.charge.leak.?.pass(self.states[0..neurons], now - over.*);
+            const most = self.stream.left / limits.single_work;
+            const done = self.charge.leak.?.pass(self.states[0..neurons], now - over.*, most);
+            self.stream.tire(if (done == most) self.stream.left else limits.single_work * done);
             const tally = &self.stream.tallies[self.l];
-            tally.leaks +|= (now - over.*) *| neurons;
+            tally.silent +|= (now - over.*) *| neurons;
             over.* = now;
-            self.stream.tire();
         }
 
         /// Spikes that input event `e` has caused.
@@ -132,13 +133,18 @@ fn Population(comptime C: type) type {
             const plain = stage.layout.groups == 1 and self.wiring.execution.order == .hwc;
             const latest = out.spikes.len - stage.fanout;
             var operations: u64 = 0;
+            var lost: u64 = 0;
             var loud: u32 = 0;
             for (spikes) |spike| {
                 if (out.count > latest) self.deliver(e);
                 const position = by.quotient(spike);
                 const reach = reaches[position];
-                if (reach.rows == 0) continue;
+                if (reach.rows == 0) {
+                    lost += reach.lost;
+                    continue;
+                }
                 operations += reach.neurons();
+                if (operations > self.stream.left) break;
                 const place = spike - position * channels;
                 const v = states + reach.state;
                 const w = weights + reach.weight + place * channel;
@@ -149,13 +155,15 @@ fn Population(comptime C: type) type {
                     if (fired.again) self.fireAgain(reach, e) else self.fire(reach);
                 } else loud += self.addAndSort(way, &fields, v, w, reach, place, e);
             }
-            self.stream.tallies[self.l].synaptic_operations += operations;
+            const tally = &self.stream.tallies[self.l];
+            tally.synaptic_operations += operations;
+            self.stream.tire(operations);
+            tally.events_in += spikes.len - lost;
             self.stream.loud[self.l] += loud;
         }
 
         fn common(self: *const Self) Kernel.Field {
             const charge = self.charge;
-            const once = charge.single or charge.reset == .value;
             const never = if (S == f32) std.math.inf(f32) else std.math.maxInt(S);
             return .{
                 .low = charge.low,
@@ -163,7 +171,7 @@ fn Population(comptime C: type) type {
                 .threshold = charge.threshold,
                 .subtract = charge.reset == .subtract,
                 .value = charge.value,
-                .again = if (once) never else charge.threshold,
+                .again = if (charge.repeats()) charge.threshold else never,
                 .down = self.stage.out.width * self.stage.out.channels,
                 .across = self.stage.layout.row(),
                 .words = self.stream.words[self.l].ptr,
@@ -198,7 +206,7 @@ fn Population(comptime C: type) type {
             const layout = self.stage.layout;
             const share = layout.share();
             var v, var w = .{ neurons, weights };
-            v += channel / (layout.in.channels / layout.groups) * (if (layout.groups == 1) 0 else share);
+            if (layout.groups > 1) v += channel / (layout.in.channels / layout.groups) * share;
             var count: usize = 0;
             for (0..reach.columns) |_| {
                 if (add(way, fields, v, w, reach).any)
@@ -288,7 +296,7 @@ fn Population(comptime C: type) type {
         fn emit(self: *const Self, neuron: u32, e: u32) void {
             const threshold = self.charge.threshold;
             self.push(neuron);
-            if (self.charge.single or self.charge.reset == .value) return;
+            if (!self.charge.repeats()) return;
             var now = self.states[neuron];
             // What the threshold does not change would fire for ever.
             while (now >= threshold and now - threshold != now) {

@@ -7,9 +7,8 @@ const event = @import("event.zig");
 const options = @import("options");
 
 comptime {
-    if (std.mem.eql(u8, options.execution, "clocked")) {
-        @export(&clocked.sample, .{ .name = "snn_sample_" ++ options.level, .visibility = .hidden });
-    } else {
-        @export(&event.advance, .{ .name = "snn_advance_" ++ options.level, .visibility = .hidden });
-    }
+    const events = std.mem.eql(u8, options.execution, "event");
+    const kernel = if (events) &event.advance else &clocked.sample;
+    const prefix = if (events) "snn_advance_" else "snn_sample_";
+    @export(kernel, .{ .name = prefix ++ options.level, .visibility = .hidden });
 }

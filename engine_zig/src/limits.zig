@@ -103,5 +103,8 @@ pub const t_us: u64 = 1 << 63;
 pub const stages: usize = 256;
 
 /// Synaptic operations, silent steps and output events that one request of events may take: some
-/// ten seconds. A network whose spikes beget ever more spikes ends there.
-pub const event_work: u64 = 1 << 36;
+/// seconds. A network whose spikes beget ever more spikes ends there.
+pub const event_work: u64 = 1 << 34;
+
+/// How many of these a silent step or an output event counts as: those go one neuron at a time.
+pub const single_work: u64 = 16;

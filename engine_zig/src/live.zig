@@ -1,17 +1,15 @@
 //! A network in event execution, and the requests that it answers: events, state, counters, reset.
 
 const std = @import("std");
+const counts = @import("counts.zig");
 const event = @import("event.zig");
 const limits = @import("limits.zig");
-const msgpack = @import("msgpack.zig");
 const Engine = @import("engine.zig").Engine;
 const Error = @import("failure.zig").Error;
 const Failure = @import("failure.zig").Failure;
 const Record = @import("record.zig").Record;
 const Records = @import("stream.zig").Records;
 const Refused = @import("failure.zig").Refused;
-const Shape = @import("tensor.zig").Shape;
-const Stage = @import("wiring.zig").Stage;
 const Stream = @import("stream.zig").Stream;
 const Tally = @import("stream.zig").Tally;
 const Wiring = @import("wiring.zig").Wiring;
@@ -198,7 +196,7 @@ fn unknown(_: *const Live, failure: *Failure, name: []const u8) Refused {
 fn answer(engine: *Engine, live: *Live) Error![]const u8 {
     const sinks = live.stream.sinks;
     const last = &sinks[sinks.len - 1];
-    var size: u64 = 64 + last.records.items.len + countsBytes(&live.wiring);
+    var size: u64 = 64 + last.records.items.len + counts.bytes(&live.wiring);
     var asked: usize = 0;
     for (sinks, live.wiring.stages) |sink, stage| if (sink.asked) {
         size += sink.records.items.len + stage.name.len + 16;
@@ -217,72 +215,19 @@ fn answer(engine: *Engine, live: *Live) Error![]const u8 {
         writer.bytesOf(sink.records.items);
     };
     writer.text("counters");
-    counts(&writer, &live.wiring, live.stream.tallies);
+    counts.write(&writer, &live.wiring, live.stream.tallies);
     return engine.reply[0..writer.at];
-}
-
-/// What a machine that works by events would have done, by the names of docs/engine_abi.md.
-const Counts = struct {
-    events_in: u64,
-    events_out: u64,
-    synaptic_operations: u64,
-    weight_reads: u64,
-    potential_reads: u64,
-    potential_writes: u64,
-    comparisons: u64,
-    resets: u64,
-    leaks: u64,
-
-    fn of(stage: *const Stage, tally: Tally) Counts {
-        const operations = tally.synaptic_operations;
-        // What may fire once more is compared once more.
-        const again = switch (stage.charge) {
-            inline else => |charge| !charge.single and charge.reset == .subtract,
-        };
-        return .{
-            .events_in = tally.events_in,
-            .events_out = tally.events_out,
-            .synaptic_operations = operations,
-            .weight_reads = operations,
-            .potential_reads = operations,
-            .potential_writes = operations,
-            .comparisons = operations + if (again) tally.events_out else 0,
-            .resets = tally.events_out,
-            .leaks = tally.leaks,
-        };
-    }
-};
-
-pub fn countsBytes(wiring: *const Wiring) u64 {
-    var size: u64 = 16;
-    const each = std.meta.fields(Counts).len * 40;
-    for (wiring.stages) |stage| size += stage.name.len + 8 + each;
-    return size;
-}
-
-pub fn counts(writer: *msgpack.Writer, wiring: *const Wiring, tallies: []const Tally) void {
-    writer.map(wiring.stages.len);
-    for (wiring.stages, tallies) |*stage, tally| {
-        const found: Counts = .of(stage, tally);
-        writer.text(stage.name);
-        const fields = std.meta.fields(Counts);
-        writer.map(fields.len);
-        inline for (fields) |field| {
-            writer.text(field.name);
-            writer.unsigned(@field(found, field.name));
-        }
-    }
 }
 
 /// {"op": "counters"}
 pub fn counters(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
     try record.finish();
-    var writer = try engine.allocate(64 + countsBytes(&live.wiring));
+    var writer = try engine.allocate(64 + counts.bytes(&live.wiring));
     writer.map(2);
     writer.text("ok");
     writer.boolean(true);
     writer.text("counters");
-    counts(&writer, &live.wiring, live.totals);
+    counts.write(&writer, &live.wiring, live.totals);
     return engine.reply[0..writer.at];
 }
 
@@ -310,7 +255,7 @@ pub fn state(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
             const Word = if (S == f32) u32 else u64;
             writer.text("values");
             const into = writer.blob(@sizeOf(Word) * @as(usize, shape.elements()));
-            const all = try settled(S, engine.gpa, live, l);
+            const all = try settled(S, engine.gpa, live, l, &engine.failure);
             defer engine.gpa.free(all);
             for (all, 0..) |v, i| {
                 const word: Word = if (S == f32) @bitCast(v) else @bitCast(@as(i64, v));
@@ -323,14 +268,24 @@ pub fn state(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
 }
 
 /// The potentials of population `l`, all timesteps up to the newest event made up for.
-fn settled(comptime S: type, gpa: std.mem.Allocator, live: *Live, l: usize) ![]S {
+fn settled(
+    comptime S: type,
+    gpa: std.mem.Allocator,
+    live: *Live,
+    l: usize,
+    failure: *Failure,
+) Error![]S {
     const stage = &live.wiring.stages[l];
     const all = try gpa.dupe(S, live.stream.states(S, l)[0..stage.out.elements()]);
     switch (stage.charge) {
         inline else => |charge| if (@TypeOf(charge).State == S) {
             const silent = charge.leak orelse return all;
             const now = live.now_us / live.wiring.execution.dt_us.?;
-            silent.pass(all, now -| live.stream.steps[l]);
+            const most = limits.event_work / limits.single_work;
+            if (silent.pass(all, now -| live.stream.steps[l], most) == most) {
+                gpa.free(all);
+                return tired(failure);
+            }
         },
     }
     return all;

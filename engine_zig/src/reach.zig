@@ -13,6 +13,8 @@ pub const Reach = struct {
     rows: u32 = 0,
     columns: u32 = 0,
     length: u32 = 0,
+    /// 1 where a pool drops what comes from there: the remainder at its edge.
+    lost: u32 = 0,
 
     pub fn neurons(self: Reach) u64 {
         return @as(u64, self.rows) * self.columns * self.length;

@@ -2,7 +2,7 @@
 //! emitted. Several streams of one network know nothing of each other.
 
 const std = @import("std");
-const charges = @import("charges.zig");
+const arrivals = @import("arrivals.zig");
 const limits = @import("limits.zig");
 const strip = @import("strip.zig");
 const Shape = @import("tensor.zig").Shape;
@@ -52,7 +52,8 @@ pub const Tally = struct {
     events_in: u64 = 0,
     events_out: u64 = 0,
     synaptic_operations: u64 = 0,
-    leaks: u64 = 0,
+    /// Timesteps without an event that were made up for, neuron by neuron.
+    silent: u64 = 0,
 
     pub fn add(self: *Tally, other: Tally) void {
         inline for (std.meta.fields(Tally)) |field| {
@@ -65,10 +66,6 @@ pub const Tally = struct {
         inline for (std.meta.fields(Tally)) |field| {
             @field(self, field.name) -|= @field(other, field.name);
         }
-    }
-
-    fn work(self: Tally) u64 {
-        return self.synaptic_operations +| self.leaks +| self.events_out;
     }
 };
 
@@ -127,6 +124,8 @@ pub const Stream = struct {
     tallies: []Tally,
     records: Records = .{ .bytes = &.{} },
     stop: Stop = .none,
+    /// Operations that it may still do.
+    left: u64 = 0,
 
     pub fn create(gpa: std.mem.Allocator, wiring: *const Wiring) !Stream {
         var arena: std.heap.ArenaAllocator = .init(gpa);
@@ -185,7 +184,7 @@ pub const Stream = struct {
     }
 
     fn room(stage: *const Stage) usize {
-        const all = (stage.out.elements() + charges.slack) * stage.charge.bytes();
+        const all = (stage.out.elements() + arrivals.slack) * stage.charge.bytes();
         return std.mem.alignForward(usize, all, 64);
     }
 
@@ -213,6 +212,7 @@ pub const Stream = struct {
         @memset(self.tallies, .{});
         for (self.sinks) |*sink| sink.records.clearRetainingCapacity();
         self.stop = .none;
+        self.left = limits.event_work;
     }
 
     pub fn back(self: *Stream) void {
@@ -220,15 +220,9 @@ pub const Stream = struct {
         @memcpy(self.steps, self.steps_kept);
     }
 
-    /// What the request at hand has done.
-    pub fn work(self: *const Stream) u64 {
-        var all: u64 = 0;
-        for (self.tallies) |tally| all +|= tally.work();
-        return all;
-    }
-
-    /// Whether it has done more than one may.
-    pub fn tire(self: *Stream) void {
-        if (self.work() > limits.event_work) self.stop = .work;
+    /// Count operations of the request at hand, which may do so many and no more.
+    pub fn tire(self: *Stream, operations: u64) void {
+        self.left -|= operations;
+        if (self.left == 0) self.stop = .work;
     }
 };

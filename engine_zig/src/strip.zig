@@ -19,8 +19,8 @@ pub fn Strip(comptime S: type, comptime W: type) type {
     const Lanes = @Vector(width, bool);
 
     return struct {
-        /// What all events of a population have in common. A strip of the next row is `down` further
-        /// on, its weights `across`.
+        /// What all events of a population have in common. The next row is `down` neurons further,
+        /// its weights `across`.
         pub const Field = struct {
             low: S,
             high: S,
@@ -147,6 +147,8 @@ pub fn Strip(comptime S: type, comptime W: type) type {
             return seen.result(field);
         }
 
+        const lowest = if (S == f32) -std.math.inf(f32) else std.math.minInt(S);
+
         /// The first `count` lanes.
         inline fn lanes(count: usize) Lanes {
             const until: @Vector(width, u8) = @splat(@intCast(@min(count, width)));
@@ -157,7 +159,7 @@ pub fn Strip(comptime S: type, comptime W: type) type {
         fn Seen(comptime way: Way) type {
             return struct {
                 /// Several, so that none waits for the other.
-                peaks: [2]V = @splat(@splat(if (S == f32) -std.math.inf(f32) else std.math.minInt(S))),
+                peaks: [2]V = @splat(@splat(lowest)),
                 word: u64 = 0,
                 any: u64 = 0,
                 again: Lanes = @splat(false),

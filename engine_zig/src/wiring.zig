@@ -4,6 +4,7 @@
 //! It is made of the document anew, so that clocked execution may put its weights as it likes.
 
 const std = @import("std");
+const arrivals = @import("arrivals.zig");
 const charges = @import("charges.zig");
 const graph = @import("graph.zig");
 const limits = @import("limits.zig");
@@ -52,6 +53,26 @@ pub const Stage = struct {
     charge: charges.Either,
     /// The most neurons that one event reaches.
     fanout: u32,
+
+    /// Whether silent timesteps add biases of the synapses, and whether potentials leak in them.
+    pub fn biased(self: *const Stage) bool {
+        return switch (self.charge) {
+            inline else => |charge| if (charge.leak) |leak| leak.biased else false,
+        };
+    }
+
+    pub fn leaky(self: *const Stage) bool {
+        return switch (self.charge) {
+            inline else => |charge| if (charge.leak) |leak| leak.leaky else false,
+        };
+    }
+
+    /// Whether one event may make a neuron fire more than once.
+    pub fn repeats(self: *const Stage) bool {
+        return switch (self.charge) {
+            inline else => |charge| charge.repeats(),
+        };
+    }
 
     /// Words of 64 bits that hold which of the reached neurons fire.
     pub fn words(self: *const Stage) usize {
@@ -129,9 +150,9 @@ const Builder = struct {
     map: Shape,
     pooled: [2]u32 = @splat(1),
     /// What one spike is worth.
-    event: charges.Event = .{},
+    event: arrivals.Event = .{},
     /// Behind synapses: what they are, and the layer that they stand in.
-    synapses: ?struct { layer: *const Layer, layout: Layout, weights: charges.Weights } = null,
+    synapses: ?struct { layer: *const Layer, layout: Layout, weights: arrivals.Weights } = null,
 
     fn add(self: *Builder, layer: *const Layer, record: *Record) Error!void {
         if (self.synapses != null and layer.op != .Neuron)
@@ -242,7 +263,7 @@ const Builder = struct {
                 const x = @as(u32, @intCast(column)) / self.pooled[1];
                 const inside = y < layout.in.height and x < layout.in.width;
                 reaches[row * self.source.width + column] =
-                    if (inside) layout.reach(y, x) else .{};
+                    if (inside) layout.reach(y, x) else .{ .lost = 1 };
             }
         }
         return reaches;

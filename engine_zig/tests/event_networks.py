@@ -128,3 +128,50 @@ def quantised(network: Network, bits: int = 8, state: int = 16, leak: float = 0.
             case _:
                 layers.append(layer)
     return chain(layers, network.input_shape, input_format=Format(2, 0))
+
+
+DOCUMENTED = ("mlp", "sensor", "wide")
+
+
+def documented(name: str, weights: Any = ()) -> Network:
+    """The networks that speed and equality are shown on; `weights`: in order, else random."""
+    given = iter(weights)
+    rng = np.random.default_rng(7)
+
+    def weight(shape: tuple[int, ...], stride: int = 1, count: int = 1) -> Any:
+        """Given, or such that an event makes some two neurons fire, also behind a pool."""
+        if (found := next(given, None)) is not None:
+            return found
+        reached = np.prod(shape) / shape[1] / stride**2
+        large = 1.2 * count * (rng.random(shape) < 2 / reached)
+        return (large + rng.normal(0, 0.1, shape)).astype(F)
+
+    def conv(name: str, o: int, i: int, k: int, s: int = 1, p: int = 0, count: int = 1) -> Any:
+        yield Conv(name, weight((o, i, k, k), s, count), None, (s, s), (p, p))
+        yield Neuron(f"{name}_spikes", 1.0)
+
+    def linear(name: str, o: int, i: int, count: int = 1) -> Any:
+        yield Linear(name, weight((o, i), 1, count), None)
+        yield Neuron(f"{name}_spikes", 1.0)
+
+    def pool(name: str) -> Any:
+        yield Pool(name, "avg", (2, 2), (2, 2), (0, 0))
+
+    flat = [Flatten("flatten")]
+    match name:
+        case "mnist":
+            shape, first = (1, 28, 28), [*conv("c1", 20, 1, 5), *pool("p1")]
+            middle = [*conv("c2", 32, 20, 5), *pool("p2"), *conv("c3", 128, 32, 3), *pool("p3")]
+            last = [*linear("l1", 500, 128), *linear("l2", 10, 500)]
+        case "mlp":
+            shape, first, middle = (1, 28, 28), [], []
+            last = [*linear("l1", 300, 784), *linear("l2", 10, 300)]
+        case "sensor":
+            shape, first = (2, 128, 128), [*conv("c1", 8, 2, 5, 2, 2), *pool("p1")]
+            middle = [*conv("c2", 16, 8, 3, 2, 1, 4), *conv("c3", 24, 16, 3, 2, 1), *pool("p2")]
+            last = linear("l1", 11, 24 * 16, 4)
+        case "wide":
+            shape, first = (3, 32, 32), [*conv("c1", 64, 3, 3, 1, 1), *conv("c2", 128, 64, 3, 2, 1)]
+            middle = [*pool("p1"), *conv("c3", 256, 128, 3, 1, 1, 4), *pool("p2")]
+            last = linear("l1", 10, 256 * 16, 4)
+    return chain([*first, *middle, *flat, *last], shape)

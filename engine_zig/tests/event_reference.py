@@ -61,7 +61,7 @@ class Population:
         if (state := neuron.state_format) is not None:
             most = np.ldexp(2.0 ** (state.bits - 1), -state.fraction)
             self.low, self.high = max(self.low, -most), most - np.ldexp(1.0, -state.fraction)
-        self.over = self.operations = 0
+        self.over = self.events = self.operations = self.steps = 0
 
     def silent(self) -> None:
         """One timestep without an event."""
@@ -80,15 +80,16 @@ class Population:
             u = np.ldexp(state.quantise(u), -state.fraction)
         self.v = np.maximum(u, self.low)
 
-    def until(self, step: int) -> Any:
+    def until(self, step: int) -> None:
         for _ in range(step - self.over if self.timed else 0):
             self.silent()
+            self.steps += self.v.size
         self.over = max(self.over, step)
-        return self.v
 
     def take(self, event: Any, step: int) -> list[Any]:
         """What the event (c, y, x) makes the neurons emit."""
         self.until(step)
+        self.events += 1
         c, y, x = event
         if isinstance(self.synapses, Linear):
             index = np.ravel_multi_index((c, y, x), self.source)
@@ -115,7 +116,7 @@ class Population:
 
 
 def reference(network: Network, events: Any, how: Any) -> Any:
-    """Emitted records, final potentials and synaptic operations per population."""
+    """Per Neuron layer the emitted records, and the population as it is in the end."""
     shapes, stages = network.shapes, []
     grid = network.input_format if network.quantised else None
     worth = 1.0 if grid is None else float(np.ldexp(grid.quantise(np.ones(1)), -grid.fraction)[0])
@@ -147,8 +148,4 @@ def reference(network: Network, events: Any, how: Any) -> Any:
                     out += population.take(here, step)
             queue = out
             emitted[name] += [(x, y, int(event["t"]), c) for c, y, x in queue]
-    return (
-        {name: np.array(rows, EVENT) for name, rows in emitted.items()},
-        {name: made.until(steps[-1] if steps else 0) for name, _, _, made in stages},
-        {name: made.operations for name, _, _, made in stages},
-    )
+    return {name: (np.array(emitted[name], EVENT), made) for name, _, _, made in stages}

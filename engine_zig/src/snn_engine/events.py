@@ -243,7 +243,7 @@ def _records(events: Any) -> NDArray[Any]:
         )
     given = np.asarray(events)
     names = given.dtype.names or ()
-    if set(names) != set("xytp"):
+    if not set("xytp") <= set(names):
         found = ", ".join(names) if names else str(given.dtype)
         raise EngineError(f"events have the fields x, y, t, p; found {found}", "events")
     if wrong := [n for n in "xytp" if given.dtype[n].kind not in "iu"]:
