@@ -64,7 +64,7 @@ TARGET = ("-target", "aarch64-linux-musl", "-static")
 
 def _emulator() -> tuple[str, ...] | None:
     """What a program for 64-bit ARM is started with, nothing on such a machine; None: it cannot."""
-    if platform.machine() in NATIVE:
+    if platform.system() == "Linux" and platform.machine() in NATIVE:
         return ()
     found = (shutil.which(name) for name in EMULATORS)
     return next(((path,) for path in found if path), None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -29,6 +31,12 @@ class Linux(Deployment):
     """
 
     target: ClassVar[str] = "Linux"
+
+    def check(self, plan: Any, place: str) -> Iterator[str]:
+        """Also that this is a machine of that kind."""
+        yield from super().check(plan, place)
+        if sys.platform != "linux":
+            yield f"this is {sys.platform}, not Linux (Wasm runs anywhere, Source runs nothing)"
 
     def build(self, sources: Sources, folder: Path) -> Program:
         """The program `<name>`."""
