@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_codegen.arena import Span, plan
-from snn_codegen.convolution import arranged, variant
+from snn_codegen.convolution import ordered, variant
 from snn_codegen.element import DTYPES, literal, literals, of_bits, of_peak
 from snn_codegen.kernels import kernel
 from snn_codegen.tensor import Tensor
@@ -126,7 +126,7 @@ def test_scattering_needs_room() -> None:
 
 def test_weights_keep_their_group() -> None:
     weight = np.arange(4 * 1 * 1 * 2).reshape(4, 1, 1, 2)
-    made = arranged("gather", weight, 2)
+    made = ordered("gather", weight, 2)
     assert made.shape == (2, 1, 2, 1, 2)
     assert made[1, 0, 1, 0, 0] == weight[2, 0, 0, 1]
-    assert arranged("dense", weight[:, :, 0], 2).shape == (4, 1, 2, 1)
+    assert ordered("dense", weight[:, :, 0], 2).shape == (4, 1, 2, 1)

@@ -94,7 +94,7 @@ class CCode:
         folder = context.folder / f"{name}_c" if self.outdir is None else Path(self.outdir)
         lanes = lanes if self.lanes is None else self.lanes
         more = (processed.activity, self.convolution, self.dump_featuremaps, lanes)
-        own = self.model_name or getattr(processed.section, "name", name)
+        own = self.model_name or str(getattr(processed.section, "name", name))
         try:
             return Sources.of(network, own, folder, *more)
         except NetworkError as error:
@@ -117,6 +117,6 @@ def sizes(sources: Sources, source: str) -> Iterator[Measure]:
     """Bytes of constants and of the state, as the generated macros state them."""
     from snn_kernel import Measure
 
-    writer = sources.writer
-    yield Measure("rom", writer.rom_bytes, "B", "counted", "run", source)
-    yield Measure("ram", writer.state_bytes, "B", "counted", "run", source)
+    memory = sources.writer.memory
+    yield Measure("rom", memory.rom_bytes, "B", "counted", "run", source)
+    yield Measure("ram", memory.state_bytes, "B", "counted", "run", source)

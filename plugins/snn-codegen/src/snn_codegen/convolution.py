@@ -53,7 +53,7 @@ def paired(weight: NDArray[Any]) -> NDArray[Any]:
     return (whole[..., ::2] + (whole[..., 1::2] << 16)) & 0xFFFF_FFFF
 
 
-def arranged(chosen: str, weight: NDArray[Any], groups: int) -> NDArray[Any]:
+def ordered(chosen: str, weight: NDArray[Any], groups: int) -> NDArray[Any]:
     """Weights [filter, channel, (y,) x] in the order in which the kernel reads them."""
     whole = weight if weight.ndim == 4 else weight[:, :, None, :]
     if chosen == "dense":

@@ -27,7 +27,6 @@ from snn_kernel.network import (
     NetworkError,
     Neuron,
     Pool,
-    Relu,
 )
 from snn_network.bounds import weights
 
@@ -69,9 +68,9 @@ class Floats:
         scales = tuple(self._unit(x) for x in inputs)
         return Sum("f32", scales, _finish("f32", layer.format if last else None))
 
-    def passed(self, layer: Pool | Relu, x: Tensor) -> Sum:
-        """As they are, or on the layer's grid."""
-        return Sum("f32", (self._unit(x),), _finish("f32", layer.format))
+    def passed(self, format: Format | None, x: Tensor) -> Sum:
+        """As they are, or on a grid."""
+        return Sum("f32", (self._unit(x),), _finish("f32", format))
 
     def charged(self, layer: Neuron, x: Tensor) -> Population:
         """In float32 and the order of operations that the document names."""

@@ -23,7 +23,6 @@ from snn_kernel.network import (
     NetworkError,
     Neuron,
     Pool,
-    Relu,
 )
 from snn_network.bounds import weights
 from snn_network.fixed import FACTOR_BITS, Fixed, dyadic, factor
@@ -99,9 +98,9 @@ class Integers:
         peak = sum(abs(s) * top for s, top in zip(scales, tops, strict=True))
         return self._finished(peak, fraction, layer.format if last else None, scales)
 
-    def passed(self, layer: Pool | Relu, x: Tensor) -> Sum:
-        """Elements of what is read, as they are or in the layer's format."""
-        return self._finished(self._peak(x), x.fraction, layer.format, (self._unit(x),), x)
+    def passed(self, format: Format | None, x: Tensor) -> Sum:
+        """Elements of what is read, as they are or in a format."""
+        return self._finished(self._peak(x), x.fraction, format, (self._unit(x),), x)
 
     def charged(self, layer: Neuron, x: Tensor) -> Population:
         """u = decay·V + gain·X + bias, whichever the charge: every constant an integer on a grid

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from snn_codegen.element import Element
 from snn_codegen.kernels import Kernel
 from snn_codegen.tensor import Tensor
-from snn_kernel.network import Add, BatchNorm, Conv, Format, GlobalSum, Linear, Neuron, Pool, Relu
+from snn_kernel.network import Add, BatchNorm, Conv, Format, GlobalSum, Linear, Neuron, Pool
 
 
 @frozen
@@ -74,8 +74,8 @@ class Law(Protocol):
     def added(self, layer: Add, inputs: list[Tensor], last: bool) -> Sum:
         """The sum of two tensors; put into the layer's format if it is the `last` of several."""
 
-    def passed(self, layer: Pool | Relu, x: Tensor) -> Sum:
-        """Elements as they are, but for the layer's format."""
+    def passed(self, format: Format | None, x: Tensor) -> Sum:
+        """Elements as they are, or in a format."""
 
     def charged(self, layer: Neuron, x: Tensor) -> Population:
         """What a population charges with, and what it puts out."""

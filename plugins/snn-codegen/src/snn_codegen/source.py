@@ -72,11 +72,11 @@ def _example(sources: Sources, samples: Samples, prediction: Prediction) -> str:
 
 
 def _facts(sources: Sources) -> dict[str, Any]:
-    writer = sources.writer
+    memory = sources.writer.memory
     timed = sources.network.mode == "sequence"
     return {
-        **{"name": sources.name, "upper": sources.name.upper(), "rom": writer.rom_bytes},
-        **{"ram": writer.state_bytes, "frame": "one frame per timestep" if timed else "one frame"},
+        **{"name": sources.name, "upper": sources.name.upper(), "rom": memory.rom_bytes},
+        **{"ram": memory.state_bytes, "frame": "one frame per timestep" if timed else "one frame"},
     }
 
 

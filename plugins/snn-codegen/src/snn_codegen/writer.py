@@ -7,23 +7,15 @@ from collections.abc import Iterator
 
 from attrs import field, frozen
 
-from snn_codegen import __version__, arena
-from snn_codegen.assembly import Assembly, Call, Table
-from snn_codegen.element import DTYPES, C, Element, length, literal, literals, size
+from snn_codegen import __version__
+from snn_codegen.assembly import Assembly
+from snn_codegen.element import C, length, literal, literals, size
 from snn_codegen.kernels import in_order, kernel, text
+from snn_codegen.memory import Memory
+from snn_codegen.program import Call, Table
 from snn_codegen.tensor import Tensor
 
 RESERVED = ("snn",)  # names whose macros are those that SNN_GENERIC defines
-ORDER: tuple[Element, ...] = (
-    "i64",
-    "f64",
-    "i32",
-    "f32",
-    "lanes",
-    "bits",
-    "i16",
-    "i8",
-)  # by alignment
 
 
 def identifier(name: str) -> str:
@@ -41,82 +33,16 @@ class Writer:
     assembly: Assembly
     name: str
     traced: bool = False
-    places: dict[object, str] = field(init=False, factory=dict)
-    arenas: dict[Element, int] = field(init=False, factory=dict)
+    memory: Memory = field(init=False)
 
-    def __attrs_post_init__(self) -> None:
-        spans, tensors = self._spans()
-        offsets, lengths = arena.plan(spans)
-        self.arenas.update(lengths)
-        self.places[self.frame] = "frame"
-        for key, offset in offsets.items():
-            tensor = tensors[key]
-            place = f"state->{tensor.element}" + (f" + {offset}" if offset else "")
-            self.places[tensor.storage] = place
-
-    @property
-    def calls(self) -> list[Call]:
-        """The calls in the order in which they run: first what is the same at every timestep."""
-        return sorted(self.assembly.calls, key=lambda call: not call.static)
-
-    def _spans(self) -> tuple[dict[int, arena.Span], dict[int, Tensor]]:
-        """When each tensor is needed; what is made once is needed at every timestep if anything
-        that is not reads it."""
-        first: dict[object, int] = {}
-        last: dict[object, int] = {}
-        tensors: dict[object, Tensor] = {}
-        calls = self.calls
-        for step, call in enumerate(calls):
-            for tensor in (t for t in call.tensors if t.storage is not self.frame):
-                made = tensors.setdefault(tensor.storage, tensor)
-                first.setdefault(tensor.storage, step)
-                kept = made.static and not call.static
-                last[tensor.storage] = max(
-                    last.get(tensor.storage, 0), len(calls) if kept else step
-                )
-        spans = {}
-        for key, (storage, tensor) in enumerate(tensors.items()):
-            begin = 0 if last[storage] == len(calls) else first[storage]
-            spans[key] = arena.Span(tensor.element, tensor.length, begin, last[storage])
-        return spans, dict(enumerate(tensors.values()))
-
-    @property
-    def frame(self) -> object:
-        """Where the frame is, which the caller keeps."""
-        return self.assembly.input.storage
+    @memory.default
+    def _memory(self) -> Memory:
+        return Memory(self.assembly)
 
     @property
     def upper(self) -> str:
         """What its macros begin with."""
         return self.name.upper()
-
-    @property
-    def rom_bytes(self) -> int:
-        """Bytes of constant tables: weights and biases."""
-        return sum(t.values.size * DTYPES[t.element].itemsize for t in self.assembly.tables)
-
-    @property
-    def arena_bytes(self) -> int:
-        """Bytes of what flows between layers."""
-        return sum(count * DTYPES[element].itemsize for element, count in self.arenas.items())
-
-    @property
-    def state_bytes(self) -> int:
-        """Bytes of the state, as a compiler lays it out."""
-        members = self._members()
-        total = sum(size(element, count) for element, _, count in members)
-        widest = max(DTYPES[element].itemsize for element, _, _ in members)
-        return -(-total // widest) * widest
-
-    def _members(self) -> list[tuple[Element, str, int]]:
-        """Element, name and count of each array of the state, so that nothing needs padding."""
-        outputs = self.assembly.outputs[-1].count
-        found = [(p.element, p.name, p.count) for p in self.assembly.potentials]
-        found.append((self.assembly.logits, "logits", outputs))
-        words = {e: n * 32 if e == "bits" else n for e, n in self.arenas.items()}
-        found += [(element, element, count) for element, count in words.items()]
-        found.append(("bits", "timestep", 1))
-        return sorted(found, key=lambda member: ORDER.index(member[0]))
 
     def header(self) -> str:
         """The interface."""
@@ -127,14 +53,14 @@ class Writer:
         spikes = " || ".join(f"(layer) == {i}u" for i in spiking) or "(void)(layer), 0"
         numbers = {
             **{"INPUTS": frame.count, "OUTPUTS": outputs, "TIMESTEPS": network.timesteps},
-            **{"FRAMES": frames, "LAYERS": len(network.layers), "ROM_BYTES": self.rom_bytes},
-            **{"STATE_BYTES": self.state_bytes, "ARENA_BYTES": self.arena_bytes},
+            **{"FRAMES": frames, "LAYERS": len(network.layers), "ROM_BYTES": self.memory.rom_bytes},
+            **{"STATE_BYTES": self.memory.state_bytes, "ARENA_BYTES": self.memory.arena_bytes},
         }
         members = "\n".join(
             f"    {C[element]} {name};"
             if name == "timestep"
             else f"    {C[element]} {name}[{length(element, count)}];"
-            for element, name, count in self._members()
+            for element, name, count in self.memory.members()
         )
         layers = "\n".join(
             f"     {i:3}  {type(layer).__name__:10} {layer.name}"
@@ -164,10 +90,12 @@ class Writer:
 
     def source(self) -> str:
         """Everything that the interface promises."""
-        kernels = in_order(call.kernel for call in self.assembly.calls)
-        fills = sorted({p.element for p in self.assembly.potentials} | {self.assembly.logits})
+        kernels = in_order(call.kernel for call in self.assembly.program.calls)
+        fills = sorted(
+            {p.element for p in self.assembly.program.potentials} | {self.assembly.logits}
+        )
         more = [kernel("fill", {"state": e}) for e in fills]
-        steady = [c for c in self.calls if c.static]
+        steady = [c for c in self.memory.calls if c.static]
         parts = [
             f"/* Written by snn-codegen {__version__}; see {self.name}.h. */",
             f'#include "{self.name}.h"',
@@ -176,8 +104,8 @@ class Writer:
             TRACE.format(name=self.name, upper=self.upper).strip(),
             *(k.text.rstrip() for k in kernels),
             *(k.text.rstrip() for k in more),
-            *(self._table(t) for t in self.assembly.tables),
-            "\n".join(self.assembly.constants.values()),
+            *(self._table(t) for t in self.assembly.program.tables),
+            "\n".join(self.assembly.program.constants.values()),
             self._reset(),
             self._step(steady),
             FUNCTIONS.format(name=self.name, upper=self.upper).strip(),
@@ -192,7 +120,7 @@ class Writer:
     def _reset(self) -> str:
         lines = [
             f"    fill_{p.element}(state->{p.name}, {p.count}u, {literal(p.element, p.start)});"
-            for p in self.assembly.potentials
+            for p in self.assembly.program.potentials
         ]
         logits = self.assembly.logits
         lines.append(f"    fill_{logits}(state->logits, {self.upper}_OUTPUTS, 0);")
@@ -218,17 +146,17 @@ class Writer:
     def _lines(self, static: bool) -> Iterator[str]:
         """The calls of each layer, and after it the hook."""
         for index in range(len(self.assembly.network.layers) + 1):
-            for call in self.assembly.calls:
+            for call in self.assembly.program.calls:
                 if call.layer == index and call.static == static:
                     yield f"{call.kernel.name}({', '.join(map(self._argument, call.arguments))});"
             if index < len(self.assembly.outputs):
                 made = self.assembly.outputs[index]
                 if made.static == static:
-                    place = self.places[made.storage]
+                    place = self.memory.places[made.storage]
                     yield f"TRACED({index}u, {place}, {size(made.element, made.count)}u);"
 
     def _argument(self, argument: str | Tensor) -> str:
-        return argument if isinstance(argument, str) else self.places[argument.storage]
+        return argument if isinstance(argument, str) else self.memory.places[argument.storage]
 
 
 ONCE = """/* One timestep. The frame of a sample is the same at each of its timesteps; what depends
