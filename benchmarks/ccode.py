@@ -90,7 +90,7 @@ def measure(task: Task, core: str, rounds: int, folder: Path) -> Iterator[dict[s
         place = folder / f"{variant}_{lanes}"
         made = Sources.of(network, task.name, place, activity, variant, lanes=lanes).write()
         firmware = Firmware.build(made, place, f"CortexM {core}", board, limits)
-        answers = made.prediction(firmware.run(made.frames(x), len(x)), True)
+        answers = made.prediction(firmware.run(made.frames(x), len(x)), len(x), True)
         if not np.array_equal(answers.logits, logits[: len(x)]):
             raise SystemExit(f"{task.name}, {variant}: the logits are not those of torch")
         counted = firmware.runs[0].instructions.astype(float)
