@@ -16,18 +16,20 @@ pub fn build(b: *std.Build) void {
         .name = "engine",
         .root_module = module(b, "src/root.zig", target, optimize),
     });
+    // A library of Windows needs what Zig starts one with, which an object does not bring.
+    const windows = target.result.os.tag == .windows;
 
     const library = b.addLibrary(.{
         .name = "snn_engine",
         .linkage = .dynamic,
-        .root_module = module(b, null, target, optimize),
+        .root_module = module(b, if (windows) "src/root.zig" else null, target, optimize),
     });
     const executable = b.addExecutable(.{
         .name = "snn-engine",
         .root_module = module(b, "src/main.zig", target, optimize),
     });
     for ([_]*std.Build.Step.Compile{ library, executable }) |made| {
-        made.root_module.addObject(whole);
+        if (made == executable or !windows) made.root_module.addObject(whole);
         for (kernels) |object| made.root_module.addObject(object);
         b.getInstallStep().dependOn(&b.addInstallArtifact(made, .{
             .dest_dir = .{ .override = if (made == library) .lib else .bin },
