@@ -63,12 +63,17 @@ def test_the_wheels_tag_is_honest(tmp_path, target, tag, name, magic):
     )
     (wheel,) = tmp_path.iterdir()
     assert re.fullmatch(rf"snn_engine-[\d.]+-py3-none-.*{tag}\.whl", wheel.name)
+    executable = "snn-engine.exe" if "windows" in target else "snn-engine"
     with zipfile.ZipFile(wheel) as archive:
         library = archive.read(f"snn_engine/_lib/{name}")
+        assert archive.read(f"snn_engine/_lib/{executable}").startswith(magic)
+        assert archive.getinfo(f"snn_engine/_lib/{executable}").external_attr >> 16 & 0o111
+        assert b"snn_call" in archive.read("snn_engine/_lib/snn_engine.h")
         assert b"Root-Is-Purelib: false" in archive.read(
             next(n for n in archive.namelist() if n.endswith("WHEEL"))
         )
     assert library.startswith(magic)
+    assert b"snn_call" in library
     versions = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"GLIBC_([\d.]+)\0", library)}
     assert all(version <= (2, 17) for version in versions), versions
     assert bool(versions) == ("linux" in target)
@@ -115,5 +120,5 @@ def test_a_library_is_compiled_from_its_own_sources(tmp_path):
         with zipfile.ZipFile(next(wheels.iterdir())) as archive:
             names = [n for n in archive.namelist() if "_lib/" in n]
             libraries.append(tmp_path / number)
-            libraries[-1].write_bytes(archive.read(names[0]))
+            libraries[-1].write_bytes(archive.read(next(n for n in names if ".so" in n)))
     assert [ctypes.CDLL(str(path)).snn_abi_version() for path in libraries] == [1, 77]
