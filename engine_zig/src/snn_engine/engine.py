@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
 from snn_engine.process import Process
+from snn_engine.shown import shown
 from snn_kernel.network import Conv, Linear, Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
@@ -153,11 +154,7 @@ class Engine:
         """The frames on the network's grid, as the engine takes them."""
         if (grid := self.network.input_format) is None:
             return frames
-        if not self.network.quantised:
-            return grid.apply(frames)
-        if np.isnan(frames).any():
-            raise EngineError("frames hold a NaN, for which no integer stands")
-        return grid.quantise(frames).astype(np.int32)
+        return shown(frames, grid, self.network.quantised)
 
     def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int], counted: int) -> int:
         """How many samples one call takes, `counted` layers being counted."""
