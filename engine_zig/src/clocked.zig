@@ -5,6 +5,7 @@
 
 const std = @import("std");
 const counters = @import("counters.zig");
+const limits = @import("limits.zig");
 const pointwise = @import("pointwise.zig");
 const simd = @import("simd.zig");
 const Layer = @import("network.zig").Layer;
@@ -54,33 +55,67 @@ fn show(
             simd.fill(f32, scratch.potential(f32, l), layer.op.Neuron.float.start);
         } else simd.fill(i32, scratch.potential(i32, l), layer.op.Neuron.whole.start());
     }
-    const total = scratch.total(E);
     @memset(scratch.counted, .{});
-    for (0..network.timesteps) |t| {
-        const first = t == 0;
-        if (first or network.mode == .sequence) input(E, network, scratch, job, index, t);
-        for (network.layers, 0..) |*layer, l| {
-            if (!first and layer.constant) {
-                // It put out the same at the first timestep.
-            } else {
-                for (layer.puts) |*put| requantise(E, network, scratch, put);
-                if (layer.op == .Neuron) {
-                    fire(E, layer, scratch, l, job.spikes[l], index * network.timesteps + t);
-                } else run(E, network, scratch, layer);
-                counters.note(E, network, scratch, job.counters, l);
-            }
-            if (layer.synaptic())
-                scratch.tallies[l].inputs += scratch.tensors[layer.sources[0]].count;
-            if (layer.op == .Relu)
-                scratch.tallies[l].outputs += scratch.tensors[layer.target].count;
-        }
-        const last = scratch.tensors[network.readout().target].values(E)[0..total.len];
-        if (first) {
-            for (total, last) |*sum, value| sum.* = value;
-        } else for (total, last) |*sum, value| sum.* += value;
+    var start: u64 = 0;
+    while (start < network.timesteps) : (start += network.chunk) {
+        const span: Span = .{
+            .sample = index,
+            .start = start,
+            .count = @intCast(@min(network.chunk, network.timesteps - start)),
+        };
+        advance(E, network, scratch, job, span);
     }
     counters.tell(network, scratch, job.counters, index);
     output(E, network, scratch, job, index);
+}
+
+/// Timesteps of one sample.
+const Span = struct { sample: u64, start: u64, count: u32 };
+
+/// Layer after layer, each at all timesteps of `span`: no layer sees what comes after it, and
+/// weights serve several timesteps while they are near.
+fn advance(
+    comptime E: type,
+    network: *const Network,
+    scratch: *Scratch,
+    job: *const Job,
+    span: Span,
+) void {
+    const first = span.start == 0;
+    if (network.mode == .sequence) {
+        for (0..span.count) |t| input(E, network, scratch, job, span, t);
+    } else if (first) input(E, network, scratch, job, span, 0);
+    for (network.layers, 0..) |*layer, l| {
+        if (first or !layer.constant) {
+            const count = if (layer.constant) 1 else span.count;
+            for (layer.puts) |*put| {
+                for (0..count) |t| requantise(E, network, scratch, put, t);
+            }
+            switch (layer.op) {
+                .Neuron => for (0..count) |t| fire(E, layer, scratch, l, job, network, span, t),
+                .Conv, .Linear => sum(E, scratch, layer, count),
+                else => for (0..count) |t| run(E, scratch, layer, t),
+            }
+            for (0..count) |t| counters.note(E, network, scratch, job.counters, l, t);
+        }
+        tally(layer, scratch, l, span.count);
+    }
+    const total = scratch.total(E);
+    const readout = &scratch.tensors[network.readout().target];
+    for (0..span.count) |t| {
+        const last = readout.at(t).values(E)[0..total.len];
+        if (first and t == 0) {
+            for (total, last) |*all, value| all.* = value;
+        } else for (total, last) |*all, value| all.* += value;
+    }
+}
+
+fn tally(layer: *const Layer, scratch: *Scratch, l: usize, count: u32) void {
+    const found = &scratch.tallies[l];
+    for (0..count) |t| {
+        if (layer.synaptic()) found.inputs += scratch.tensors[layer.sources[0]].at(t).count;
+        if (layer.op == .Relu) found.outputs += scratch.tensors[layer.target].at(t).count;
+    }
 }
 
 fn input(
@@ -88,15 +123,15 @@ fn input(
     network: *const Network,
     scratch: *Scratch,
     job: *const Job,
-    index: u64,
+    span: Span,
     t: u64,
 ) void {
     const bytes = 4 * @as(u64, network.input.elements());
-    const start = index * network.frameBytes() + t * bytes;
-    const tensor = &scratch.tensors[0];
-    const values = tensor.values(E)[0..network.input.elements()];
+    const start = span.sample * network.frameBytes() + (span.start + t) * bytes;
+    const frame = scratch.tensors[0].at(t);
+    const values = frame.values(E)[0..network.input.elements()];
     pointwise.unflatten(E, network.input, job.frames[start..][0..bytes], values);
-    if (network.slots[0].listed) tensor.count = simd.nonzeros(E, values, tensor.list);
+    frame.look(E, values);
 }
 
 /// An input of a layer put into its format.
@@ -105,56 +140,80 @@ fn requantise(
     network: *const Network,
     scratch: *Scratch,
     put: *const Put,
+    t: usize,
 ) void {
     if (E == f32) unreachable;
-    const x: []const E = scratch.tensors[put.from].values(E);
-    const target = &scratch.tensors[put.to];
-    const y: []E = target.values(E);
+    const elements = network.slots[put.to].elements;
+    const x: []const E = scratch.tensors[put.from].at(t).values(E)[0..elements];
+    const target = scratch.tensors[put.to].at(t);
+    const y: []E = target.values(E)[0..elements];
     put.finish.run(E, x, y);
-    if (network.slots[put.to].listed) target.count = simd.nonzeros(E, y, target.list);
+    target.look(E, y);
 }
 
-fn run(comptime E: type, network: *const Network, scratch: *Scratch, layer: *const Layer) void {
-    if (layer.alias()) return;
-    const source = scratch.tensors[layer.sources[0]];
+/// A layer with synapses at `count` timesteps.
+fn sum(comptime E: type, scratch: *Scratch, layer: *const Layer, count: u32) void {
+    const source = &scratch.tensors[layer.sources[0]];
     const target = &scratch.tensors[layer.target];
-    const x: []const E = source.values(E)[0..layer.in.elements()];
-    const y: []E = target.values(E)[0..layer.out.elements()];
+    const elements = layer.out.elements();
     switch (layer.op) {
         inline .Conv, .Linear => |*op| switch (op.synapses) {
             inline else => |*s| if (comptime kin(E, Child(@TypeOf(s)).Sum)) {
-                const sums = scratch.room(Child(@TypeOf(s)).Sum, E, y);
-                op.run(E, s, scratch, &source, sums);
-                settle(E, layer, sums, y);
+                const A = Child(@TypeOf(s)).Sum;
+                var sums: [limits.chunk][*]A = undefined;
+                for (sums[0..count], 0..) |*into, t| {
+                    const y: []E = target.at(t).values(E)[0..elements];
+                    into.* = scratch.room(A, E, t, y).ptr;
+                }
+                op.field.run(E, s, scratch, source, sums[0..count]);
+                for (sums[0..count], 0..) |made, t| {
+                    const frame = target.at(t);
+                    const y: []E = frame.values(E)[0..elements];
+                    settle(E, layer, made[0..elements], y);
+                    frame.look(E, y);
+                }
             } else unreachable,
         },
+        else => unreachable,
+    }
+}
+
+fn run(comptime E: type, scratch: *Scratch, layer: *const Layer, t: usize) void {
+    if (layer.alias()) return;
+    const target = scratch.tensors[layer.target].at(t);
+    const from = scratch.tensors[layer.sources[0]].at(t);
+    const x: []const E = from.values(E)[0..layer.in.elements()];
+    const y: []E = target.values(E)[0..layer.out.elements()];
+    const list: ?[]const u32 = if (from.list.len > 0) from.listed() else null;
+    switch (layer.op) {
+        .Conv, .Linear, .Neuron => unreachable,
         .Pool => |*pool| if (pool.how == .max) {
-            pool.run(E, x, y);
+            pool.run(E, x, null, y);
             settle(E, layer, y, y);
         } else switch (pool.accumulator) {
             inline else => |kind| if (comptime kin(E, kind.Type())) {
-                const sums = scratch.room(kind.Type(), E, y);
-                pool.run(E, x, sums);
+                const sums = scratch.room(kind.Type(), E, t, y);
+                pool.run(E, x, list, sums);
                 settle(E, layer, sums, y);
             } else unreachable,
         },
         .GlobalSum => |op| switch (op.accumulator) {
             inline else => |kind| if (comptime kin(E, kind.Type())) {
-                const sums = scratch.room(kind.Type(), E, y);
+                const sums = scratch.room(kind.Type(), E, t, y);
                 pointwise.GlobalSum.run(E, x, sums);
                 settle(E, layer, sums, y);
             } else unreachable,
         },
         .BatchNorm => |*norm| {
-            const sums = scratch.room(Total(E), E, y);
+            const sums = scratch.room(Total(E), E, t, y);
             norm.run(E, x, sums);
             settle(E, layer, sums, y);
         },
         .Flatten => pointwise.flatten(E, layer.in, x, y),
         .Add => |*add| switch (add.accumulator) {
             inline else => |kind| if (comptime kin(E, kind.Type())) {
-                const sums = scratch.room(kind.Type(), E, y);
-                add.run(E, scratch, layer.sources, sums);
+                const sums = scratch.room(kind.Type(), E, t, y);
+                add.run(E, scratch, layer.sources, t, sums);
                 settle(E, layer, sums, y);
             } else unreachable,
         },
@@ -162,9 +221,8 @@ fn run(comptime E: type, network: *const Network, scratch: *Scratch, layer: *con
             pointwise.relu(E, x, y);
             settle(E, layer, y, y);
         },
-        .Neuron => unreachable,
     }
-    if (network.slots[layer.target].listed) target.count = simd.nonzeros(E, y, target.list);
+    target.look(E, y);
 }
 
 /// Whether numbers A may be summed where tensors hold numbers E.
@@ -182,17 +240,19 @@ fn settle(comptime E: type, layer: *const Layer, sums: anytype, y: []E) void {
     } else layer.finish.run(E, sums, y);
 }
 
-/// One timestep of a population; its spikes as bits, if `bits` is not empty.
+/// One timestep of a population; its spikes as bits, if the job asks for them.
 fn fire(
     comptime E: type,
     layer: *const Layer,
     scratch: *Scratch,
     l: usize,
-    bits: []u8,
-    row: u64,
+    job: *const Job,
+    network: *const Network,
+    span: Span,
+    t: usize,
 ) void {
-    const x = scratch.tensors[layer.sources[0]].values(E)[0..layer.in.elements()];
-    const target = &scratch.tensors[layer.target];
+    const x = scratch.tensors[layer.sources[0]].at(t).values(E)[0..layer.in.elements()];
+    const target = scratch.tensors[layer.target].at(t);
     const spikes = if (E == f32)
         layer.op.Neuron.float.run(x, scratch.potential(f32, l), target)
     else switch (layer.op.Neuron.whole) {
@@ -200,9 +260,10 @@ fn fire(
     };
     scratch.tallies[l].spikes += spikes;
     scratch.counted[l].events += spikes;
+    const bits = job.spikes[l];
     if (bits.len == 0) return;
     const width = packedBytes(layer.out.elements());
-    const into = bits[row * width ..][0..width];
+    const into = bits[(span.sample * network.timesteps + span.start + t) * width ..][0..width];
     for (target.list[0..spikes]) |index| {
         const neuron = layer.out.first(index);
         into[neuron / 8] |= @as(u8, 0x80) >> @intCast(neuron % 8);
@@ -222,12 +283,12 @@ fn output(
 ) void {
     const shape = network.readout().out;
     const count = shape.elements();
-    for (scratch.total(E), 0..) |sum, i| {
+    for (scratch.total(E), 0..) |all, i| {
         const at = 4 * (index * count + shape.first(@intCast(i)));
         const logit: f32 = if (E == f32)
-            sum / @as(f32, @floatFromInt(network.timesteps))
+            all / @as(f32, @floatFromInt(network.timesteps))
         else
-            network.logit(sum);
+            network.logit(all);
         std.mem.writeInt(u32, job.logits[at..][0..4], @bitCast(logit), .little);
     }
 }

@@ -137,12 +137,13 @@ pub const Counter = struct {
 /// Per position of the input: the taps that land inside of the output, times the channels that
 /// each of them feeds.
 fn reaches(conv: *const Conv, arena: std.mem.Allocator) error{OutOfMemory}![]u32 {
-    const in, const out = .{ conv.in, conv.out };
+    const field = &conv.field;
+    const in, const out = .{ field.in, field.out };
     const made = try arena.alloc(u32, in.positions());
     for (made, 0..) |*to, p| {
-        const row = landed(conv.window, 0, p / in.width, out.height);
-        const column = landed(conv.window, 1, p % in.width, out.width);
-        to.* = @intCast(row * column * (out.channels / conv.groups));
+        const row = landed(field.window, 0, p / in.width, out.height);
+        const column = landed(field.window, 1, p % in.width, out.width);
+        to.* = @intCast(row * column * field.shareOut());
     }
     return made;
 }
@@ -175,19 +176,20 @@ pub fn settle(network: *Network, arena: std.mem.Allocator) error{OutOfMemory}!vo
     }
 }
 
-/// Count what layer `l` reads at a timestep; if it is constant, at all of them. Nothing is counted
-/// where there is nowhere to tell.
+/// Count what layer `l` reads at timestep `t` of those at hand; if it is constant, at all of them.
+/// Nothing is counted where there is nowhere to tell.
 pub fn note(
     comptime E: type,
     network: *const Network,
     scratch: *Scratch,
     columns: []const Columns,
     l: usize,
+    t: usize,
 ) void {
     const layer = &network.layers[l];
     if (columns.len == 0 or !layer.synaptic()) return;
     const times = if (layer.constant) network.timesteps else 1;
-    const x = scratch.tensors[layer.sources[0]].values(E)[0..layer.in.elements()];
+    const x = scratch.tensors[layer.sources[0]].at(t).values(E)[0..layer.in.elements()];
     const found = layer.counter.count(E, x);
     scratch.counted[l].events += times * found.events;
     scratch.counted[l].reached += times * found.reached;

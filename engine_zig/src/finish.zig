@@ -82,7 +82,7 @@ fn Step(comptime T: type) type {
                         if (factor != 1) a *= @splat(factor);
                         if (bias.len > 0) a += @as(V, bias[c..][0..width].*);
                         if (way != .none) a = how.?.apply(way, T, width, a);
-                        y[start + c ..][0..width].* = @as(@Vector(width, E), @intCast(a));
+                        simd.put(E, width, y[start + c ..].ptr, simd.numbers(E, width, a));
                     }
                 }
             }

@@ -44,6 +44,10 @@ pub const edges: u32 = 1 << 14;
 /// Weights and biases of all layers: what fits into one message as float32.
 pub const synapses: u64 = 1 << 28;
 
+/// Weights of one layer as its kernels want them, with what fills up tiles: room for what is usual,
+/// so that a layer of one output cannot take eight times what a message brought.
+pub const arranged: u64 = 1 << 29;
+
 /// Elements of all tensors of a network at one timestep, which bounds one thread's memory: with
 /// states, lists, sums and one padded tensor at most 2 GiB, if they are integers of 64 bits.
 pub const activations: u64 = 1 << 26;
@@ -62,6 +66,19 @@ pub const work: u64 = 1 << 44;
 
 /// Samples of one request; smaller than what counters of 64 bits could overflow with.
 pub const samples: u64 = 1 << 24;
+
+/// Timesteps of a layer that are done before those of the next one: each weight that comes from
+/// memory or an outer cache then serves so many.
+pub const chunk: u64 = 16;
+
+/// Memory of the tensors of so many timesteps: what they leave in the outer caches is weights'.
+pub const chunk_bytes: u64 = 1 << 19;
+
+/// Weights that one pass over the positions of a layer adds: most of a first cache of 32 KiB.
+pub const gather_bytes: u32 = 24 << 10;
+
+/// Non-zeros that such a pass adds to the sums of a position, lest going over them is all it does.
+pub const gather_least: u64 = 20;
 
 /// Threads that a request may ask for: the largest common servers have as many.
 pub const threads: u64 = 256;

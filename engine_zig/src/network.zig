@@ -4,6 +4,7 @@
 const std = @import("std");
 const counters = @import("counters.zig");
 const fixed = @import("fixed.zig");
+const gather = @import("gather.zig");
 const graph = @import("graph.zig");
 const limits = @import("limits.zig");
 const msgpack = @import("msgpack.zig");
@@ -80,6 +81,8 @@ pub const Slot = struct {
     range: fixed.Range = .{ .peak = 0, .fraction = 0 },
     /// Whether somebody wants the list of its non-zeros.
     listed: bool = false,
+    /// Whether it is the same at all timesteps.
+    constant: bool = false,
 };
 
 pub const Network = struct {
@@ -92,10 +95,14 @@ pub const Network = struct {
     number: Number = .float32,
     /// If quantised, the integers that it is shown.
     format: ?fixed.Format = null,
-    /// Bytes of the largest padded input of a convolution, and of the most sums that are formed as
-    /// other numbers than they are put out.
-    frame: u64 = 0,
+    /// Bytes per timestep of the largest padded input of a convolution, of the most places where
+    /// positions of an input begin in its list, and of the most sums that are formed as other
+    /// numbers than they are put out.
+    padded: u64 = 0,
+    begins: u64 = 0,
     sums: u64 = 0,
+    /// How many timesteps of a layer are done before those of the next one.
+    chunk: u32 = 1,
     /// Operations of one sample if every input were non-zero.
     work: u64 = 0,
     synapses: u64 = 0,
@@ -206,7 +213,8 @@ pub const Network = struct {
         failure: *Failure,
     ) Error!void {
         var slots: std.ArrayList(Slot) = .empty;
-        try slots.append(arena, .{ .elements = self.input.elements() });
+        const still = self.mode == .static;
+        try slots.append(arena, .{ .elements = self.input.elements(), .constant = still });
         if (self.format) |format| slots.items[0].range = .{
             .peak = @intCast(format.high()),
             .fraction = format.fraction,
@@ -284,7 +292,11 @@ pub const Network = struct {
             layer.target = layer.sources[0];
         } else {
             layer.target = @intCast(slots.items.len);
-            try slots.append(arena, .{ .elements = layer.out.elements(), .range = range });
+            try slots.append(arena, .{
+                .elements = layer.out.elements(),
+                .range = range,
+                .constant = layer.constant,
+            });
         }
         if (layer.op == .Neuron or layer.op == .Relu) slots.items[layer.target].listed = true;
         if (layer.synaptic()) slots.items[layer.sources[0]].listed = true;
@@ -317,8 +329,8 @@ pub const Network = struct {
             .Neuron => .{ .Neuron = if (x == null) .{ .float = try .read(record) } else undefined },
         };
         layer.out = switch (layer.op) {
-            .Conv => |conv| conv.out,
-            .Linear => |linear| linear.out,
+            .Conv => |conv| conv.field.out,
+            .Linear => |linear| linear.field.out,
             .Pool => |pool| pool.out,
             .GlobalSum => .{ .channels = in.channels },
             .Flatten => .{ .channels = in.elements() },
@@ -355,17 +367,18 @@ pub const Network = struct {
         }
     }
 
-    /// Note what synapses and padding take; the bytes of one sum.
+    /// Note what synapses and their kernels take; the bytes of one sum.
     fn reserve(self: *Network, layer: *const Layer) u64 {
         switch (layer.op) {
             inline .Conv, .Linear => |op| switch (op.synapses) {
                 inline else => |s| {
                     const size = @sizeOf(@TypeOf(s).Sum);
-                    self.synapses += s.weights.len + s.start.len;
-                    if (layer.op == .Conv) {
-                        const padded = layer.op.Conv.window.padded(layer.in);
-                        self.frame = @max(self.frame, size * @as(u64, padded.elements()));
-                    }
+                    const field = op.field;
+                    const weights = @as(u64, field.taps()) * field.shareIn() * field.out.channels;
+                    self.synapses += weights + field.out.channels;
+                    const padded: u64 = field.window.padded(field.in).elements();
+                    self.padded = @max(self.padded, size * padded);
+                    self.begins = @max(self.begins, 4 * gather.places(@TypeOf(s), &field));
                     return size;
                 },
             },
@@ -387,7 +400,8 @@ pub const Network = struct {
         for (self.layers) |*layer| {
             self.work +|= layer.out.elements();
             self.work +|= switch (layer.op) {
-                inline .Conv, .Linear, .Pool => |op| op.work(),
+                inline .Conv, .Linear => |op| op.field.work(),
+                .Pool => |pool| pool.work(),
                 else => layer.in.elements(),
             };
             const size = self.reserve(layer);
@@ -405,5 +419,14 @@ pub const Network = struct {
             .{ self.work, limits.work_step },
         );
         self.work *= self.timesteps;
+        const most = @min(limits.chunk, limits.chunk_bytes / @max(1, self.perTimestep()));
+        self.chunk = @intCast(std.math.clamp(most, 1, self.timesteps));
+    }
+
+    /// Bytes that one thread needs for each timestep that is done at a time.
+    pub fn perTimestep(self: *const Network) u64 {
+        var all = self.padded + self.begins + self.sums;
+        for (self.slots) |slot| all += (self.number.size() + 4) * slot.elements;
+        return all;
     }
 };

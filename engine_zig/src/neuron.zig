@@ -3,9 +3,9 @@
 
 const std = @import("std");
 const simd = @import("simd.zig");
+const Frame = @import("scratch.zig").Frame;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
-const Tensor = @import("scratch.zig").Tensor;
 
 pub const Charge = enum { normal, lif, lif_undecayed };
 pub const Reset = enum { subtract, value };
@@ -43,24 +43,35 @@ pub const Neuron = struct {
 
     /// One timestep: input `x`, membrane potentials `v`, output and list of spikes in `y`; the
     /// number of spikes. `y.count` counts what is not zero: nothing, if the payload is.
-    pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Tensor) u32 {
-        std.debug.assert(x.len == v.len and x.len <= y.list.len);
+    pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Frame) u32 {
+        std.debug.assert(x.len == v.len and x.len + simd.slack <= y.list.len);
+        const sparse = y.sparse(x.len);
+        if (sparse) y.clear(f32);
         const spikes = switch (self.charge) {
             inline else => |charge| switch (self.reset) {
-                inline else => |reset| step(charge, reset, self, x, v, y),
+                inline else => |reset| if (sparse)
+                    step(charge, reset, true, self.*, x, v, y)
+                else
+                    step(charge, reset, false, self.*, x, v, y),
             },
         };
+        if (sparse) for (y.list[0..spikes]) |i| {
+            y.values(f32)[i] = self.payload;
+        };
         y.count = if (self.payload == 0) 0 else spikes;
+        y.ones = self.payload == 1;
         return spikes;
     }
 
     fn step(
         comptime charge: Charge,
         comptime reset: Reset,
-        self: *const Neuron,
+        comptime sparse: bool,
+        // A copy, which no store to `v` or `y` can change.
+        self: Neuron,
         x: []const f32,
         v: []f32,
-        y: *Tensor,
+        y: *Frame,
     ) u32 {
         const values = y.values(f32)[0..x.len];
         var count: u32 = 0;
@@ -72,9 +83,10 @@ pub const Neuron = struct {
                 const threshold: V = @splat(self.threshold);
                 const fired = u >= threshold;
                 const after: V = if (reset == .subtract) u - threshold else @splat(self.value);
-                v[i..][0..width].* = @select(f32, fired, after, u);
+                simd.put(f32, width, v[i..].ptr, @select(f32, fired, after, u));
                 const payload: V = @splat(self.payload);
-                values[i..][0..width].* = @select(f32, fired, payload, @as(V, @splat(0)));
+                const out = @select(f32, fired, payload, @as(V, @splat(0)));
+                if (!sparse) simd.put(f32, width, values[i..].ptr, out);
                 count = simd.append(width, fired, i, y.list, count);
             }
         }
@@ -83,7 +95,7 @@ pub const Neuron = struct {
 
     /// What `x` makes of `v`, before threshold and reset.
     pub inline fn charged(
-        self: *const Neuron,
+        self: Neuron,
         comptime charge: Charge,
         comptime width: u32,
         x: @Vector(width, f32),
@@ -119,9 +131,9 @@ test "a neuron at its threshold fires, a NaN does not" {
         .rest = 0,
     };
     var v = [_]f32{ 0, 0.5, 0.25 };
-    var values: [3]f32 align(64) = undefined;
-    var list: [3]u32 = undefined;
-    var y: Tensor = .{ .memory = std.mem.sliceAsBytes(&values), .list = &list, .count = 0 };
+    var values: [3]f32 align(64) = @splat(0);
+    var list: [3 + simd.slack]u32 = undefined;
+    var y: Frame = .{ .memory = std.mem.sliceAsBytes(&values), .list = &list };
     try std.testing.expectEqual(1, neuron.run(&.{ std.math.nan(f32), 0.5, 0.5 }, &v, &y));
     try std.testing.expectEqualSlices(f32, &.{ 0, 2, 0 }, &values);
     try std.testing.expectEqual(1, list[0]);

@@ -130,11 +130,12 @@ pub const Add = struct {
         comptime E: type,
         scratch: *const Scratch,
         sources: []const u32,
+        t: usize,
         y: anytype,
     ) void {
         const A = std.meta.Child(@TypeOf(y));
         for (sources, 0..) |source, i| {
-            const x = scratch.tensors[source].values(E)[0..y.len];
+            const x = scratch.tensors[source].at(t).values(E)[0..y.len];
             const by = if (self.shifts.len > 0) self.shifts[i] else 0;
             if (i == 0 and by == 0) {
                 simd.convert(A, E, y, x);
@@ -173,6 +174,7 @@ pub fn unflatten(comptime E: type, shape: Shape, bytes: []const u8, y: []E) void
     const channels = shape.channels;
     const positions = shape.positions();
     std.debug.assert(bytes.len == 4 * y.len);
+    if (channels == 1 and E == Word) return @memcpy(std.mem.sliceAsBytes(y), bytes);
     for (0..channels) |c| {
         for (0..positions) |p| {
             const word = std.mem.readInt(u32, bytes[4 * (c * positions + p) ..][0..4], .little);

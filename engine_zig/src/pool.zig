@@ -73,11 +73,74 @@ pub const Pool = struct {
     }
 
     /// Into `y`: maxima of numbers E, else sums of `accumulator`, divided if they are floats.
-    pub fn run(self: *const Pool, comptime E: type, x: []const E, y: anytype) void {
+    /// `list` are the non-zeros of `x`, null if nobody knows them.
+    pub fn run(
+        self: *const Pool,
+        comptime E: type,
+        x: []const E,
+        list: ?[]const u32,
+        y: anytype,
+    ) void {
         const A = std.meta.Child(@TypeOf(y));
-        switch (self.how) {
-            .max => if (A == E) pool(.max, E, A, self, x, y) else unreachable,
-            inline else => |how| pool(how, E, A, self, x, y),
+        if (self.how == .max) {
+            if (A == E) pool(.max, E, A, self, x, y) else unreachable;
+            return;
+        }
+        // One non-zero costs about as much as a look at so many elements.
+        const least = if (list) |all| all.len * 4 * simd.lanes(A) else x.len;
+        if (self.apart() and least < x.len) {
+            self.spread(E, A, x, list.?, y);
+        } else pool(.sum, E, A, self, x, y);
+        if (self.how == .avg and @typeInfo(A) == .float) self.divide(A, y);
+    }
+
+    /// Whether no input is in two windows, and none is padding.
+    fn apart(self: *const Pool) bool {
+        const window = self.window;
+        return window.padding[0] == 0 and window.padding[1] == 0 and
+            window.stride[0] >= window.size[0] and window.stride[1] >= window.size[1];
+    }
+
+    /// Each of few non-zeros to the sum that it belongs to.
+    fn spread(
+        self: *const Pool,
+        comptime E: type,
+        comptime A: type,
+        x: []const E,
+        list: []const u32,
+        y: []A,
+    ) void {
+        simd.fill(A, y, 0);
+        const channels = self.in.channels;
+        const line = self.in.width * channels;
+        const step = self.window.stride[1] * channels;
+        var row: u32 = 0;
+        for (list) |index| {
+            while (index >= (row + 1) * line) row += 1;
+            const down, const along = .{ row / self.window.stride[0], (index - row * line) / step };
+            if (down >= self.out.height or along >= self.out.width) continue;
+            const inside = (index - row * line) % step / channels;
+            if (inside >= self.window.size[1]) continue;
+            if (row % self.window.stride[0] >= self.window.size[0]) continue;
+            const to = (down * self.out.width + along) * channels + index % channels;
+            y[to] += simd.number(A, x[index]);
+        }
+    }
+
+    fn divide(self: *const Pool, comptime A: type, y: []A) void {
+        const count: A = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
+        // Of a power of two, the inverse is exact, and faster to multiply by.
+        const inverse = 1 / count;
+        const exact = std.math.frexp(count).significand == 0.5;
+        var i: usize = 0;
+        inline for (.{ simd.lanes(A), 1 }) |width| {
+            const V = @Vector(width, A);
+            while (i + width <= y.len) : (i += width) {
+                const sum: V = y[i..][0..width].*;
+                const factor: V = @splat(inverse);
+                const divisor: V = @splat(count);
+                simd.put(A, width, y[i..].ptr, if (exact) sum * factor else sum / divisor);
+            }
         }
     }
 };
@@ -101,10 +164,10 @@ fn pool(
             const left = self.window.start(1, @intCast(column));
             const corner = (top * self.in.width + left) * channels;
             var c: u32 = 0;
-            inline for (.{ simd.lanes(A), 1 }) |width| {
+            inline for (comptime simd.halves(simd.lanes(A))) |width| {
                 while (c + width <= channels) : (c += width) {
                     const found = reduce(how, E, A, width, self, x, corner + c, rows, columns);
-                    y[to + c ..][0..width].* = found;
+                    simd.put(A, width, y[to + c ..].ptr, found);
                 }
             }
         }
@@ -138,9 +201,7 @@ fn reduce(
             } else found += here;
         }
     }
-    if (how != .avg or @typeInfo(A) != .float) return found;
-    const count: A = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
-    return found / @as(V, @splat(count));
+    return found;
 }
 
 fn lowest(comptime T: type) T {

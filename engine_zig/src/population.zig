@@ -7,10 +7,10 @@ const limits = @import("limits.zig");
 const simd = @import("simd.zig");
 const Charge = @import("neuron.zig").Charge;
 const Dyadic = fixed.Dyadic;
+const Frame = @import("scratch.zig").Frame;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Reset = @import("neuron.zig").Reset;
-const Tensor = @import("scratch.zig").Tensor;
 
 /// A neuron as the document has it: numbers, and the law to which they are put.
 pub const Law = struct {
@@ -227,18 +227,26 @@ pub fn Population(comptime T: type) type {
         }
 
         /// One timestep, as Neuron.run does it for floats.
-        pub fn run(self: *const Self, comptime E: type, x: []const E, v: []i32, y: *Tensor) u32 {
-            std.debug.assert(x.len == v.len and x.len <= y.list.len);
+        pub fn run(self: *const Self, comptime E: type, x: []const E, v: []i32, y: *Frame) u32 {
+            std.debug.assert(x.len == v.len and x.len + simd.slack <= y.list.len);
             // Without a leak, both factors are powers of two: shifts, which are cheaper.
             const shifted = self.decay > 0 and self.gain > 0 and
                 @popCount(self.decay) == 1 and @popCount(self.gain) == 1;
+            const sparse = y.sparse(x.len);
+            if (sparse) y.clear(E);
             const spikes = switch (self.reset) {
-                inline else => |reset| if (shifted)
-                    step(E, true, reset, self.*, x, v, y)
-                else
-                    step(E, false, reset, self.*, x, v, y),
+                inline else => |reset| switch (shifted) {
+                    inline else => |by_shifts| if (sparse)
+                        step(E, by_shifts, reset, true, self.*, x, v, y)
+                    else
+                        step(E, by_shifts, reset, false, self.*, x, v, y),
+                },
+            };
+            if (sparse) for (y.list[0..spikes]) |i| {
+                y.values(E)[i] = @intCast(self.payload);
             };
             y.count = if (self.payload == 0) 0 else spikes;
+            y.ones = self.payload == 1;
             return y.count;
         }
 
@@ -246,10 +254,11 @@ pub fn Population(comptime T: type) type {
             comptime E: type,
             comptime shifted: bool,
             comptime reset: Reset,
+            comptime sparse: bool,
             self: Self,
             x: []const E,
             v: []i32,
-            y: *Tensor,
+            y: *Frame,
         ) u32 {
             const values = y.values(E)[0..x.len];
             const by_v: Shift = if (shifted) @intCast(@ctz(self.decay)) else 0;
@@ -280,9 +289,10 @@ pub fn Population(comptime T: type) type {
                     const left = @select(T, fired, after, u) >> @as(Shifts, @splat(self.right));
                     const kept_low = @max(left, @as(V, @splat(self.low)));
                     const now = @min(kept_low, @as(V, @splat(self.high)));
-                    v[i..][0..width].* = simd.numbers(i32, width, now);
+                    simd.put(i32, width, v[i..].ptr, simd.numbers(i32, width, now));
                     const out = @select(T, fired, @as(V, @splat(self.payload)), @as(V, @splat(0)));
-                    values[i..][0..width].* = simd.numbers(E, width, out);
+                    const paid = simd.numbers(E, width, out);
+                    if (!sparse) simd.put(E, width, values[i..].ptr, paid);
                     count = simd.append(width, fired, i, y.list, count);
                 }
             }

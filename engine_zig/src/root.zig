@@ -71,6 +71,7 @@ test {
     _ = @import("failure.zig");
     _ = @import("fixed.zig");
     _ = @import("grid.zig");
+    _ = @import("kernels.zig");
     _ = @import("leak.zig");
     _ = @import("msgpack.zig");
     _ = @import("mutation.zig");

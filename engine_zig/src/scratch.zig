@@ -1,18 +1,55 @@
 //! What one thread needs to run samples of one network, allocated once.
 
 const std = @import("std");
+const simd = @import("simd.zig");
 const Count = @import("counters.zig").Count;
 const Network = @import("network.zig").Network;
 
-/// Numbers of the network's type E, which whoever looks at them knows.
+/// What one layer hands to others in several timesteps; or once for all of them.
 pub const Tensor = struct {
+    frames: []Frame,
+
+    /// At timestep `t` of those at hand.
+    pub fn at(self: *const Tensor, t: usize) *Frame {
+        return &self.frames[if (self.frames.len == 1) 0 else t];
+    }
+};
+
+/// What a layer puts out at one timestep: numbers of the network's type E, which whoever looks at
+/// them knows.
+pub const Frame = struct {
     memory: Room,
     /// Room for the indices of its non-zeros, empty if nobody wants them; `count` are valid.
     list: []u32,
-    count: u32,
+    count: u32 = 0,
+    /// Whether none is listed but ones.
+    ones: bool = false,
 
-    pub fn values(self: *const Tensor, comptime E: type) []align(64) E {
+    pub fn values(self: *const Frame, comptime E: type) []align(64) E {
         return view(E, self.memory);
+    }
+
+    pub fn listed(self: *const Frame) []const u32 {
+        return self.list[0..self.count];
+    }
+
+    /// Whether so few of `elements` are listed that, next time, single values are quicker to write
+    /// than all of them.
+    pub fn sparse(self: *const Frame, elements: usize) bool {
+        return @as(u64, self.count) * 32 < elements;
+    }
+
+    /// Make all values 0, of which none is that is not listed.
+    pub fn clear(self: *const Frame, comptime E: type) void {
+        const all = self.values(E);
+        for (self.listed()) |index| all[index] = 0;
+    }
+
+    /// List the non-zeros of `values`, if anybody wants to know.
+    pub fn look(self: *Frame, comptime E: type, found: []const E) void {
+        if (self.list.len == 0) return;
+        const seen = simd.nonzeros(E, found, self.list);
+        self.count, self.ones = .{ seen.count, seen.ones };
     }
 };
 
@@ -38,9 +75,10 @@ pub const Scratch = struct {
     tensors: []Tensor,
     /// Membrane potentials per layer, empty but for neurons.
     potentials: []Room,
-    /// Room for the padded input of any convolution, and for the sums of any layer that forms them
-    /// as other numbers than it puts out.
-    frame: Room,
+    /// Room for the padded inputs of any convolution, for where the positions of any input begin in
+    /// its lists, and for the sums of any layer that forms them as other numbers than it puts out.
+    padded: Room,
+    begins: Room,
     sums: Room,
     /// Sums of the readout over the timesteps, in memory order.
     logits: Room,
@@ -51,23 +89,29 @@ pub const Scratch = struct {
 
     /// Everything lives in `arena`, also after an error.
     pub fn create(arena: std.mem.Allocator, network: *const Network) !Scratch {
+        const chunk: usize = network.chunk;
         const self: Scratch = .{
             .tensors = try arena.alloc(Tensor, network.slots.len),
             .potentials = try arena.alloc(Room, network.layers.len),
-            .frame = try take(arena, network.frame),
-            .sums = try take(arena, network.sums),
+            .padded = try take(arena, chunk * network.padded),
+            .begins = try take(arena, chunk * network.begins),
+            .sums = try take(arena, chunk * network.sums),
             .logits = try take(arena, 8 * @as(u64, network.readout().out.elements())),
             .tallies = try arena.alloc(Tally, network.layers.len),
             .counted = try arena.alloc(Count, network.layers.len),
         };
         const size = network.number.size();
         for (self.tensors, network.slots) |*tensor, slot| {
-            const listed = if (slot.listed) slot.elements else 0;
-            tensor.* = .{
-                .memory = try take(arena, size * slot.elements),
-                .list = view(u32, try take(arena, 4 * @as(u64, listed))),
-                .count = 0,
-            };
+            tensor.frames = try arena.alloc(Frame, if (slot.constant) 1 else chunk);
+            const places = if (slot.listed) 4 * (@as(u64, slot.elements) + simd.slack) else 0;
+            for (tensor.frames) |*frame| {
+                frame.* = .{
+                    .memory = try take(arena, size * slot.elements),
+                    .list = view(u32, try take(arena, places)),
+                };
+                // None is listed, hence all are 0.
+                @memset(frame.memory, 0);
+            }
         }
         for (self.potentials, network.layers) |*v, layer| {
             const neurons = if (layer.op == .Neuron) layer.out.elements() else 0;
@@ -82,13 +126,20 @@ pub const Scratch = struct {
         return (try arena.alignedAlloc(u8, .@"64", whole))[0..count];
     }
 
-    pub fn padded(self: *const Scratch, comptime A: type) []A {
-        return view(A, self.frame);
+    /// Room for `elements` of the padded input at timestep `t`.
+    pub fn border(self: *const Scratch, comptime A: type, t: usize, elements: usize) []A {
+        return view(A, self.padded)[t * elements ..][0..elements];
     }
 
-    /// Where a layer forms its sums: in what it puts out, if that is of the same numbers.
-    pub fn room(self: *const Scratch, comptime A: type, comptime E: type, y: []E) []A {
-        return if (A == E) y else view(A, self.sums)[0..y.len];
+    /// Room for where the `positions` of an input begin in its list at timestep `t`, and the end.
+    pub fn starts(self: *const Scratch, t: usize, positions: usize) []u32 {
+        return view(u32, self.begins)[t * (positions + 1) ..][0 .. positions + 1];
+    }
+
+    /// Where a layer forms its sums at timestep `t`: in what it puts out, if that is of the same
+    /// numbers.
+    pub fn room(self: *const Scratch, comptime A: type, comptime E: type, t: usize, y: []E) []A {
+        return if (A == E) y else view(A, self.sums)[t * y.len ..][0..y.len];
     }
 
     /// Membrane potentials of layer `l`, f32 or i32.
@@ -101,10 +152,9 @@ pub const Scratch = struct {
         return all[0 .. self.logits.len / 8];
     }
 
-    /// Bytes that `create` takes, within a few cache lines per layer.
+    /// Bytes that `create` takes, within a few cache lines per layer and timestep.
     pub fn bytes(network: *const Network) u64 {
-        var all: u64 = network.frame + network.sums;
-        for (network.slots) |slot| all += (network.number.size() + 4) * slot.elements;
+        var all: u64 = network.chunk * network.perTimestep();
         for (network.layers) |layer| {
             if (layer.op == .Neuron) all += 4 * @as(u64, layer.out.elements());
         }

@@ -2,8 +2,12 @@
 
 const std = @import("std");
 const fixed = @import("fixed.zig");
+const limits = @import("limits.zig");
+const scatter = @import("scatter.zig");
+const tiles = @import("tiles.zig");
 const Array = @import("array.zig").Array;
 const Error = @import("failure.zig").Error;
+const Field = @import("field.zig").Field;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Sums = @import("finish.zig").Sums;
@@ -59,25 +63,50 @@ pub const Accumulator = enum {
     }
 };
 
-/// A layer's weights in the order that its kernels want, and with what the sum of each output
+/// A layer's weights in the orders that its kernels want, and with what the sum of each output
 /// channel starts: its bias, zeros where there is none (adding them changes no sum), or where the
 /// bias comes afterwards.
 pub fn Synapses(comptime A: type, comptime W: type) type {
     return struct {
-        weights: []align(64) W,
+        /// As scatter.zig has them; none of a layer that is never scattered.
+        runs: []align(64) W,
+        /// As tiles.zig has them.
+        tiles: []align(64) W,
+        /// Filled up with zeros by what a tile may be wider than the channels.
         start: []align(64) A,
         /// Inputs are 0 or one value, which comes afterwards: they count as 1 here.
         spiking: bool = false,
 
         pub const Sum = A;
         pub const Weight = W;
+
+        /// Sums start with 0.
+        pub fn arrange(
+            arena: std.mem.Allocator,
+            field: *const Field,
+            scattered: bool,
+            weight: Array,
+        ) error{OutOfMemory}!@This() {
+            const runs = if (scattered) weight.count() else 0;
+            const size: usize = @intCast(tiles.size(A, field));
+            const spare = tiles.widths(A)[0];
+            const made: @This() = .{
+                .runs = try arena.alignedAlloc(W, .@"64", runs),
+                .tiles = try arena.alignedAlloc(W, .@"64", size),
+                .start = try arena.alignedAlloc(A, .@"64", field.out.channels + spare),
+            };
+            @memset(made.start, 0);
+            if (scattered) scatter.arrange(W, field, made.runs, weight);
+            tiles.arrange(A, W, field, made.tiles, weight);
+            return made;
+        }
     };
 }
 
 /// What sums and weights may be. Of integers, the narrowest that the bound of the sums allows.
 pub const Either = union(enum) {
     float32: Synapses(f32, f32),
-    float64: Synapses(f64, f64),
+    float64: Synapses(f64, f32),
     int16: Synapses(i16, i8),
     int32: Synapses(i32, i8),
     int32_wide: Synapses(i32, i16),
@@ -93,13 +122,13 @@ pub const Either = union(enum) {
         x: ?fixed.Range,
         arena: std.mem.Allocator,
     ) Error!struct { Either, ?Sums } {
-        const outputs = layer.out.channels;
+        const outputs = layer.field.out.channels;
         const given = x orelse {
             const bias = try Array.vector(record, "bias", outputs, .float);
             switch (try Accumulator.read(record, .float)) {
                 inline .float32, .float64 => |kind| {
-                    const made = try arrange(@field(Kind, @tagName(kind)), layer, weight, arena);
-                    const start = @field(made, @tagName(kind)).start;
+                    const made = try arrange(@field(Kind, @tagName(kind)), record, layer, weight, arena);
+                    const start = @field(made, @tagName(kind)).start[0..outputs];
                     if (bias) |array| for (start, 0..) |*to, i| {
                         to.* = array.at(@TypeOf(to.*), i);
                     };
@@ -115,13 +144,13 @@ pub const Either = union(enum) {
         switch (narrowest(weight, raw, if (spiking) 1 else given.peak)) {
             .float32, .float64 => unreachable,
             inline else => |kind| {
-                var self = try arrange(kind, layer, weight, arena);
+                var self = try arrange(kind, record, layer, weight, arena);
                 const made = &@field(self, @tagName(kind));
                 made.spiking = spiking;
                 // The bias costs nothing where sums may start with it.
                 const A = @TypeOf(made.*).Sum;
                 if (sums.factor == 1 and sums.range.peak <= std.math.maxInt(A)) {
-                    if (sums.bias.len > 0) for (made.start, sums.bias) |*to, b| {
+                    if (sums.bias.len > 0) for (made.start[0..outputs], sums.bias) |*to, b| {
                         to.* = @intCast(b);
                     };
                     sums.bias = &.{};
@@ -133,25 +162,29 @@ pub const Either = union(enum) {
 
     fn arrange(
         comptime kind: Kind,
+        record: *Record,
         layer: anytype,
         weight: Array,
         arena: std.mem.Allocator,
     ) Error!Either {
         const S = @FieldType(Either, @tagName(kind));
-        const made: S = .{
-            .weights = try arena.alignedAlloc(S.Weight, .@"64", weight.count()),
-            .start = try arena.alignedAlloc(S.Sum, .@"64", layer.out.channels),
-        };
-        @memset(made.start, 0);
-        layer.arrange(S.Weight, made.weights, weight);
+        const scattered = @TypeOf(layer).scattered;
+        const size = tiles.size(S.Sum, &layer.field);
+        if (size > limits.arranged) return record.failure.refuse(
+            .limit,
+            "{s}: {d} weights, filled up to whole tiles, exceed {d}",
+            .{ record.place, size, limits.arranged },
+        );
+        const made: S = try .arrange(arena, &layer.field, scattered, weight);
         return @unionInit(Either, @tagName(kind), made);
     }
 
-    /// For sums up to `raw` of inputs up to `peak`, neither of which may be the larger one.
+    /// For sums up to `raw` of inputs up to `peak`, neither of which may be the larger one. With
+    /// weights of 8 bits, products have 16 wherever sums have 32.
     fn narrowest(weight: Array, raw: u64, peak: u64) Kind {
         const most = @max(raw, peak);
         if (most < 1 << 15 and weight.fits(8)) return .int16;
-        if (most < 1 << 31 and weight.fits(8)) return .int32;
+        if (most < 1 << 31 and peak < 1 << 8 and weight.fits(8)) return .int32;
         if (most < 1 << 31 and weight.fits(16)) return .int32_wide;
         return .int64;
     }

@@ -177,10 +177,10 @@ const Builder = struct {
             },
             .Flatten => {},
             .Conv => |conv| try self.connect(layer, record, .{
-                .window = conv.window,
+                .window = conv.field.window,
                 .in = self.map,
                 .out = layer.out,
-                .groups = conv.groups,
+                .groups = conv.field.groups,
             }),
             .Linear => try self.connect(layer, record, .{
                 .window = .{
