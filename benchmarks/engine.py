@@ -290,12 +290,8 @@ def measure(name: str, rate: float, rounds: int) -> Iterator[dict[str, Any]]:
         row = {"network": name, "rate": rate, "side": fast, "versus": slow}
         spikes = {"spike_rate": rates.get(fast, rates["engine"])}
         each = 1e6 * statistics.median(times[fast]) / (bench.samples * TIMESTEPS)
-        yield (
-            row
-            | spikes
-            | {"float64": doubles, "frame_us": each}
-            | compared(times[fast], times[slow])
-        )
+        row |= spikes | {"float64": doubles, "frame_us": each}
+        yield row | compared(times[fast], times[slow])
 
 
 def main() -> None:

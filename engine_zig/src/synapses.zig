@@ -127,7 +127,8 @@ pub const Either = union(enum) {
             const bias = try Array.vector(record, "bias", outputs, .float);
             switch (try Accumulator.read(record, .float)) {
                 inline .float32, .float64 => |kind| {
-                    const made = try arrange(@field(Kind, @tagName(kind)), record, layer, weight, arena);
+                    const own = @field(Kind, @tagName(kind));
+                    const made = try arrange(own, record, layer, weight, arena);
                     const start = @field(made, @tagName(kind)).start[0..outputs];
                     if (bias) |array| for (start, 0..) |*to, i| {
                         to.* = array.at(@TypeOf(to.*), i);
