@@ -53,10 +53,21 @@ pub fn run(
     }
 }
 
+/// Whether weights are made numbers of the sum before they are added again and again: where that
+/// takes as long as the addition itself.
+fn widened(comptime S: type) bool {
+    return S.Sum == f64 and S.Weight == f32;
+}
+
+/// Of a weight, as it is added.
+fn bytes(comptime S: type) u32 {
+    return if (widened(S)) @sizeOf(S.Sum) else @sizeOf(S.Weight);
+}
+
 /// The same field with each position cut into several of fewer channels, which stand in the same
 /// order, so that the weights of one fit into one pass.
 fn cut(comptime S: type, field: *const Field) Field {
-    const most = limits.gather_bytes / (tiles.widths(S.Sum)[0] * @sizeOf(S.Weight));
+    const most = limits.gather_bytes / (tiles.widths(S.Sum)[0] * bytes(S));
     const least = std.math.divCeil(u32, field.in.channels, most) catch unreachable;
     var parts = least;
     while (field.in.channels % parts != 0) : (parts += 1) {
@@ -116,6 +127,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         fn all(self: *const Self) void {
             const rows, const columns = self.field.window.size;
             const step = self.stride();
+            const s = self.synapses;
             var y: u32 = 0;
             while (y < rows) : (y += step[0]) {
                 var x: u32 = 0;
@@ -124,10 +136,8 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
                         .rows = .{ y, @min(rows, y + step[0]) },
                         .columns = .{ x, @min(columns, x + step[1]) },
                     };
-                    var lane: u32 = 0;
-                    while (lane < self.tile.count) : (lane += share) {
-                        for (0..self.sums.len) |t| self.pass(part, lane, t);
-                    }
+                    if (!widened(S) or !self.widen(part))
+                        self.lanes(S.Weight, .{ .base = s.tiles.ptr, .at = self.tile.at }, part);
                 }
             }
         }
@@ -137,18 +147,59 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         fn stride(self: *const Self) [2]u32 {
             const field = self.field;
             const rows, const columns = field.window.size;
-            var count: u64 = 1;
-            for (self.places) |seen| count += seen.list.len;
+            const count = self.nonzeros() + 1;
             const visits = self.places.len * field.in.positions();
             const least: u64 = limits.gather_least * visits / count;
-            const tap = @as(u64, field.in.channels) * width * @sizeOf(S.Weight);
+            const tap = @as(u64, field.in.channels) * width * bytes(S);
             const most = limits.gather_bytes / tap / columns;
             const lines = @max(most, (least + columns - 1) / columns);
             return if (lines > 0) .{ @intCast(@min(rows, lines)), columns } else .{ 1, 1 };
         }
 
+        fn nonzeros(self: *const Self) u64 {
+            var count: u64 = 0;
+            for (self.places) |seen| count += seen.list.len;
+            return count;
+        }
+
+        /// Add the taps of `part` with weights that are widened first, if they are few and each is
+        /// added often enough; whether that was done.
+        fn widen(self: *const Self, part: Part) bool {
+            const field = self.field;
+            const taps = (part.rows[1] - part.rows[0]) * (part.columns[1] - part.columns[0]);
+            const tap = part.rows[0] * field.window.size[1] + part.columns[0];
+            const row = @as(usize, field.in.channels) * width;
+            const from = self.tile.at + tap * row;
+            const uses = self.nonzeros() * field.out.positions() / field.in.elements();
+            if (taps * row > limits.gather_wide or uses < limits.gather_uses) return false;
+            var wide: [limits.gather_wide]A align(64) = undefined;
+            const narrow = self.synapses.tiles[from..][0 .. taps * row];
+            simd.convert(A, S.Weight, wide[0..narrow.len], narrow);
+            self.lanes(A, .{ .base = &wide, .at = self.tile.at -% from }, part);
+            return true;
+        }
+
+        /// Weights as numbers B, and where those of the tile begin.
+        fn Rows(comptime B: type) type {
+            return struct { base: [*]const B, at: usize };
+        }
+
+        fn lanes(self: *const Self, comptime B: type, weights: Rows(B), part: Part) void {
+            var lane: u32 = 0;
+            while (lane < self.tile.count) : (lane += share) {
+                for (0..self.sums.len) |t| self.pass(B, weights, part, lane, t);
+            }
+        }
+
         /// The taps of `part` into the sums from lane `lane` of the tile on, at timestep `t`.
-        fn pass(self: *const Self, part: Part, lane: u32, t: usize) void {
+        fn pass(
+            self: *const Self,
+            comptime B: type,
+            weights: Rows(B),
+            part: Part,
+            lane: u32,
+            t: usize,
+        ) void {
             const field, const window = .{ self.field, &self.field.window };
             const channel = self.tile.first + lane;
             const count = @min(share, self.tile.count - lane);
@@ -170,7 +221,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
                         const y = row * window.stride[0] + ky - window.padding[0];
                         const tap = ky * window.size[1] + columns[0];
                         const position = y * field.in.width + x;
-                        self.line(&chain, t, lane, tap, position, seen);
+                        self.line(B, weights, &chain, t, lane, tap, position, seen);
                     };
                     inline for (1..chains) |i| chain[0] += chain[i];
                     simd.store(A, share, into, chain[0], count);
@@ -187,6 +238,8 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         /// `count` taps from `tap` on, which lie on as many positions from `position` on.
         inline fn line(
             self: *const Self,
+            comptime B: type,
+            weights: Rows(B),
             chain: *[chains]V,
             t: usize,
             lane: u32,
@@ -197,21 +250,29 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
             const starts = self.places[t].starts;
             // Where the weights of index 0 would stand, which may lie before all weights.
             const behind = (tap -% position) *% self.field.in.channels *% width;
-            const zero = self.tile.at + lane +% behind;
+            const zero = weights.at +% lane +% behind;
             var rest = self.places[t].list[starts[position]..starts[position + count]];
             while (rest.len >= chains) : (rest = rest[chains..]) {
-                inline for (chain, 0..) |*sum, i| self.one(sum, zero, rest[i], t);
+                inline for (chain, 0..) |*sum, i| self.one(B, weights.base, sum, zero, rest[i], t);
             }
-            if (chains > 1) for (rest) |at| self.one(&chain[0], zero, at, t);
+            if (chains > 1) for (rest) |at| self.one(B, weights.base, &chain[0], zero, at, t);
         }
 
-        inline fn one(self: *const Self, sum: *V, zero: usize, at: u32, t: usize) void {
-            const row = self.synapses.tiles.ptr + (zero +% @as(usize, at) *% width);
-            const weights: @Vector(share, S.Weight) = row[0..share].*;
+        inline fn one(
+            self: *const Self,
+            comptime B: type,
+            base: [*]const B,
+            sum: *V,
+            zero: usize,
+            at: u32,
+            t: usize,
+        ) void {
+            const row = base + (zero +% @as(usize, at) *% width);
+            const weights: @Vector(share, B) = row[0..share].*;
             sum.* = if (ones)
                 sum.* + weights
             else
-                simd.weigh(A, S.Weight, share, sum.*, self.inputs[t][at], weights);
+                simd.weigh(A, B, share, sum.*, self.inputs[t][at], weights);
         }
     };
 }

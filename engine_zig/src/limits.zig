@@ -77,6 +77,11 @@ pub const chunk_bytes: u64 = 1 << 19;
 /// Weights that one pass over the positions of a layer adds: most of a first cache of 32 KiB.
 pub const gather_bytes: u32 = 24 << 10;
 
+/// Weights of a pass that are made float64 first, 28 KiB of stack and of the first cache; and how
+/// often each must be added for that to be worth it.
+pub const gather_wide: u32 = 28 << 7;
+pub const gather_uses: u64 = 2;
+
 /// Non-zeros that such a pass adds to the sums of a position, lest going over them is all it does.
 pub const gather_least: u64 = 20;
 
