@@ -123,11 +123,18 @@ def trained():
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_mnist_network_with_trained_weights(whole):
-    network = quantised(trained()) if whole else trained()
-    records = events(network, 60, 1)
-    for cpu, order in zip([*levels(), None], ["hwc", "chw"] * 3, strict=False):
-        assert min(compare(network, records, Event(order=order), cpu, 3).values()) > 0
+@pytest.mark.parametrize("order", ["hwc", "chw"])
+def test_mnist_network_with_trained_weights(whole, order):
+    """A stroke of a pen; thresholds so low that spikes reach the last layer soon."""
+    low = [evolve(n, threshold=0.25) if isinstance(n, Neuron) else n for n in trained().layers]
+    network = chain(low, (1, 28, 28))
+    network = quantised(network) if whole else network
+    records = events(network, 24, 1)
+    records["x"], records["y"] = 12 + records["x"] % 4, 8 + np.arange(24) // 4
+    known = reference(network, records, Event(order=order))
+    for cpu in levels():
+        found = compare(network, records, Event(order=order), cpu, 3, known)
+        assert min(found.values()) > 0
 
 
 def test_neither_messages_nor_chunks_nor_queues_change_a_result(monkeypatch):
@@ -137,7 +144,7 @@ def test_neither_messages_nor_chunks_nor_queues_change_a_result(monkeypatch):
     layers += [Flatten("flatten"), Linear("linear", np.full((7, 9 * 36), 0.3, F), None)]
     network = chain([*layers, Neuron("last", 0.25)], (2, 6, 6))
     compare(network, events(network, 5, 0), Event(order="chw"))
-    records = events(network, 300, 1)
+    records = events(network, 150, 1)
     with EventEngine.load(network) as engine:
         whole = engine.run(records, ["first"])
         for size in (1, 7, 100, 257):
@@ -214,16 +221,30 @@ def test_what_is_no_event_is_told_and_changes_nothing(wrong, text):
         assert len(engine.run((0, 0, 1, 0)).records) == 1
 
 
-def test_a_network_that_never_ends_is_stopped_and_taken_back():
-    with EventEngine.load(one(1e-7, weight=1e5, start=-0.5), Event()) as engine:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "t"),
+    [({"threshold": 1e-3, "weight": 8e3}, 0), ({"decay": -1.0, "start": -0.5}, 2**32 - 1)],
+)
+def test_what_never_ends_is_stopped_and_taken_back(more, t):
+    """Spikes without number; potentials that timesteps turn to and fro."""
+    with EventEngine.load(one(**{"start": -0.5} | more), Event(dt_us=1)) as engine:
+        records = np.zeros(60_000, EVENT)
+        records["t"] = t
+        handle = engine._handle
+        request, into = binding._message({"op": "events", "t0_us": 0}, len(records))
+        into[:] = records
         with pytest.raises(EngineError, match="operations follow") as error:
-            engine.run(np.zeros(2, EVENT))
+            binding.answer(handle.call(request))
         assert error.value.code == "limit"
-        assert engine.state("n").tolist() == [-0.5]
         assert engine.counters()["n"]["events_out"] == 0
+        engine.run((0, 0, 0, 0))
+
+
+def test_monitors_are_populations():
     with (
-        EventEngine.load(one(), Event()) as engine,
-        pytest.raises(EngineError, match="'x' is no layer of neurons"),
+        EventEngine.load(one()) as engine,
+        pytest.raises(EngineError, match="'x' is no layer"),
     ):
         engine.run(np.zeros(1, EVENT), monitor=["x"])
 

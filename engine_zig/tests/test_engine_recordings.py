@@ -53,7 +53,10 @@ def digits():
     rng = np.random.default_rng(0)
     weights = [rng.normal(0.1, s, n).astype(F) for s, n in ((0.3, (12, 2, 5, 5)), (0.2, (10, 432)))]
     layers = [
-        *(Conv("conv", weights[0], None, (3, 3), (2, 2)), Neuron("n", 1.0, charge="lif", tau=30.0)),
+        *(
+            Conv("conv", weights[0], None, (3, 3), (2, 2)),
+            Neuron("n", 1.0, charge="lif_undecayed", tau=30.0),
+        ),
         *(Pool("pool", "avg", (2, 2), (2, 2), (0, 0)), Flatten("flatten")),
         *(Linear("linear", weights[1], None), Neuron("out", 1.0)),
     ]
