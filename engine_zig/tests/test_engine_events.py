@@ -227,7 +227,7 @@ def test_what_is_no_event_is_told_and_changes_nothing(wrong, text):
     [({"threshold": 1e-3, "weight": 8e3}, 0), ({"decay": -1.0, "start": -0.5}, 2**32 - 1)],
 )
 def test_what_never_ends_is_stopped_and_taken_back(more, t):
-    """Spikes without number; potentials that timesteps turn to and fro."""
+    """Spikes without number; potentials that every timestep turns round."""
     with EventEngine.load(one(**{"start": -0.5} | more), Event(dt_us=1)) as engine:
         records = np.zeros(60_000, EVENT)
         records["t"] = t
