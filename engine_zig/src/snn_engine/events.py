@@ -316,7 +316,8 @@ def _message(head: Mapping[str, Any], count: int) -> tuple[bytearray, NDArray[An
 
 def _write(into: NDArray[Any], part: NDArray[Any], t0: int) -> None:
     if part.dtype == EVENT:
-        into[:] = part
+        # Bytes: numpy copies records field by field.
+        into.view(np.uint8)[:] = np.ascontiguousarray(part).view(np.uint8)
         return
     for name in "xyp":
         column = part[name]
@@ -337,9 +338,8 @@ def _later(records: NDArray[Any], t0: int) -> NDArray[Any]:
 
 def _count(into: dict[str, dict[str, int]], counters: Counters) -> None:
     for name, counts in counters.items():
-        sums = into.setdefault(name, dict.fromkeys(counts, 0))
-        for key, n in counts.items():
-            sums[key] += n
+        sums = into.get(name)
+        into[name] = dict(counts) if sums is None else {k: sums[k] + n for k, n in counts.items()}
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
