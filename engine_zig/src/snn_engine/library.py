@@ -69,9 +69,10 @@ class Handle:
             else ctypes.c_char_p(bytes(request))
         )
         reply, length = ctypes.c_void_p(), ctypes.c_size_t()
+        # Not cast: that would keep each request in memory until garbage is collected.
         _expect(
             self._library.snn_call(
-                *(self._handle, ctypes.cast(data, ctypes.c_void_p), size),
+                *(self._handle, data, size),
                 *(ctypes.byref(reply), ctypes.byref(length)),
             )
         )
