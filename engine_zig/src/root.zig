@@ -79,7 +79,9 @@ test {
     _ = @import("reach.zig");
     _ = @import("serve.zig");
     _ = @import("simd.zig");
+    _ = @import("strip.zig");
     _ = @import("tensor.zig");
     _ = @import("window.zig");
+    _ = @import("wiring.zig");
     _ = @import("tests.zig");
 }

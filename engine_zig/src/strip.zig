@@ -230,3 +230,44 @@ pub fn Strip(comptime S: type, comptime W: type) type {
         }
     };
 }
+
+/// Additions, thresholds and resets one by one.
+fn plain(comptime K: type, field: *const K.Field, v: anytype, w: anytype, length: usize) u64 {
+    var bits: u64 = 0;
+    for (0..length) |i| {
+        v[i] = @max(v[i] + w[i], field.low);
+        if (v[i] < field.threshold) continue;
+        v[i] -= field.threshold;
+        bits |= @as(u64, 1) << @intCast(i);
+    }
+    return bits;
+}
+
+test "every way, at every length, does the same as one by one" {
+    const K = Strip(f32, f32);
+    var random = std.Random.DefaultPrng.init(3);
+    for (1..64) |length| for ([_]Way{ .peak, .bits }) |way| {
+        var words: [1]u64 = undefined;
+        const field: K.Field = .{
+            .low = -1,
+            .high = 0,
+            .threshold = 1,
+            .subtract = true,
+            .value = 0,
+            .again = 1,
+            .down = 0,
+            .across = 0,
+            .words = &words,
+        };
+        var v: [128]f32 = @splat(0.5);
+        var w: [128]f32 = undefined;
+        for (&w) |*one| one.* = @floatFromInt(random.random().intRangeAtMost(i32, -2, 1));
+        var right = v;
+        const bits = plain(K, &field, &right, &w, length);
+        var fired = K.run(way, &field, &v, &w, 1, @intCast(length));
+        if (way == .peak and fired.any) fired = K.run(.scan, &field, &v, &w, 1, @intCast(length));
+        try std.testing.expectEqual(bits != 0, fired.any);
+        if (fired.any) try std.testing.expectEqual(bits, words[0]);
+        try std.testing.expectEqualSlices(f32, &right, &v);
+    };
+}

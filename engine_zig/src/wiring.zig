@@ -279,3 +279,18 @@ const Builder = struct {
         );
     }
 };
+
+test "dividing by multiplying is exact" {
+    var random = std.Random.DefaultPrng.init(2);
+    const draw = random.random();
+    const most: u32 = limits.activations;
+    for ([_]u32{ 1, 2, 3, 7, 20, 32, 1 << 13, most - 1, most }) |divisor| {
+        const by: Divisor = .of(divisor);
+        for ([_]u32{ 0, 1, divisor - 1, most - 1 }) |n|
+            try std.testing.expectEqual(n / divisor, by.quotient(n));
+        for (0..1000) |_| {
+            const n = draw.uintLessThan(u32, most);
+            try std.testing.expectEqual(n / divisor, by.quotient(n));
+        }
+    }
+}
