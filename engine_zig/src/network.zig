@@ -266,10 +266,11 @@ pub const Network = struct {
                 "{s}: inputs of {f} and {f} cannot be added",
                 .{ record.place, layer.in, shape },
             );
+            const fed = if (source.* > 0) self.layers[source.* - 1].traffic else .numbers;
+            traffic = if (i == 0) fed else traffic.plus(fed);
             if (source.* > 0) {
                 const before = &self.layers[source.* - 1];
                 layer.constant = layer.constant and before.constant;
-                traffic = if (i == 0) before.traffic else traffic.plus(before.traffic);
                 source.* = before.target;
             }
         }

@@ -93,6 +93,15 @@ def test_sums_of_spikes_are_taken_in_one_by_one(payload):
     assert (found["c"]["events_in"] == (3 if payload == 1 else 1) * spikes).all()
 
 
+@pytest.mark.parametrize("sources", [("input", "n"), ("n", "input")])
+def test_spikes_added_to_the_input_are_numbers(sources):
+    layers = (Neuron("n", 1.0), Add("a"), Linear("l", np.ones((1, 3), np.float32), None))
+    edges = (("input", "n"), *((source, "a") for source in sources), ("a", "l"))
+    network = Network(layers, edges, (3,), 1)
+    found = agree(network, np.array([[2, 1, 0]], np.float32))
+    assert found["l"]["events_in"].tolist() == [2]
+
+
 @given(network=networks(), seed=st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
 def test_neither_batches_nor_threads_change_a_count(network, seed):
