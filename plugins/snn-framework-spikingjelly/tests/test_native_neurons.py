@@ -197,9 +197,9 @@ def test_the_step_mode_is_the_frameworks_where_none_is_given():
 
 def planned(law):
     made = attrs.make_class("Made", ["neuron"])(law)
-    choice = attrs.make_class("Chosen", ["config"])(made)
-    model = attrs.make_class("Model", ["name", "place", "choice", "optimizer"])
-    return attrs.make_class("Plan", ["models"])((model("net", "[model.0]", choice, None),))
+    choice = attrs.make_class("Chosen", ["place", "config"])("[model.0]", made)
+    model = attrs.make_class("Model", ["name", "choice", "optimizer"])
+    return attrs.make_class("Plan", ["models"])((model("net", choice, None),))
 
 
 def test_a_neuron_for_other_timesteps_is_refused():

@@ -61,7 +61,7 @@ from snn_kernel.network import (
 )
 
 BITS = {"float32": 24, "float64": 53}
-FINE = 15  # bits that the largest weight of a layer keeps at least
+FINE = 13  # the largest weight of a layer is at least 2^FINE steps of its grid; of float16, 2^10
 FRACTION_MAX = 149  # float32 has no finer values
 GRIDDED = (Relu, Pool, GlobalSum, Add)  # layers with a `format`
 
