@@ -31,8 +31,8 @@ const message_bytes = 1 << 16;
 /// Operations of a sample that are still run; heavier networks are unloaded.
 const work_max = 1 << 22;
 
-/// A message that takes longer hangs: in time of the processor, which others do not take from it, or
-/// in all, for what waits for ever takes none.
+/// A message that takes longer hangs: in time of the processor, which others do not take from it,
+/// or in all, for what waits for ever takes none.
 const patience_s = 30;
 const patience_wall_s = 1200;
 

@@ -104,7 +104,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     class Entry:
         name, value, module = "bars", "bars_plugin", "bars_plugin"
-        dist = types.SimpleNamespace(name="bars", version="0.1")
+        dist = types.SimpleNamespace(name="bars", version="0.1", requires=())
 
         @staticmethod
         def load() -> Any:

@@ -51,7 +51,7 @@ def test_the_plugin_shown_trains_and_its_missing_normal_form_is_told_when_planni
 
     class Entry:
         name, value, module = "leak", "readme_leak", "readme_leak"
-        dist = types.SimpleNamespace(name="readme-leak", version="0.1")
+        dist = types.SimpleNamespace(name="readme-leak", version="0.1", requires=())
 
         @staticmethod
         def load() -> Any:

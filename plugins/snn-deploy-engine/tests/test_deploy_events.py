@@ -56,9 +56,9 @@ def test_accuracy_and_counters(context):
     (table,) = made.tables
     assert (table.name, table.source) == ("event_counters", "ZigEngine")
     rows = {row[0]: dict(zip(table.columns[1:], row[1:], strict=True)) for row in table.rows}
-    assert list(rows) == ["neuron", "output"]
-    assert rows["neuron"]["events_in"] == rows["neuron"]["events_out"] == 27 / 3
-    assert rows["output"]["synaptic_operations"] == 2 * 27 / 3
+    assert list(rows) == ["conv", "neuron", "linear", "output"]
+    assert rows["conv"]["events_in"] == rows["neuron"]["events_out"] == 27 / 3
+    assert rows["linear"]["synaptic_operations"] == 2 * 27 / 3
     assert told[-1] == ("deploy", 3, 3, {})
     document = Network.unpack(made.files["network"].read_bytes())
     assert document.layers[-1] == Neuron("output", 1.0)
@@ -105,7 +105,7 @@ def test_a_quantised_network(context):
     assert [table.name for table in made.tables] == ["event_counters", "formats"]
     silent = evolve(net, layers=layers[:-1], edges=net.edges[:-1])
     made = ZigEngine(execution="event").deploy(processed(silent), pictures(), context)
-    assert [row[0] for row in made.tables[0].rows] == ["neuron", "output"]
+    assert [row[0] for row in made.tables[0].rows] == ["conv", "neuron", "linear", "output"]
     assert made.measures[1].value > 0
 
 

@@ -18,10 +18,10 @@ CLASSES = 3
 
 
 def samples(layout: Any = "NHWC", count: int = 24, seed: int = 0, timesteps: int = 4) -> Samples:
-    """Noise on a coarse grid, brighter the higher the label."""
+    """Noise on a coarse grid, brighter the higher the label; intensities of 0 to 1."""
     rng, y = np.random.default_rng(seed), np.arange(count, dtype=np.int64) % CLASSES
     shape = LAYOUTS[layout] if "T" not in layout else (timesteps, *LAYOUTS[layout][1:])
-    x = rng.uniform(0, 1, (count, *shape)) + 0.5 * y.reshape(count, *[1] * len(shape))
+    x = rng.uniform(0, 0.5, (count, *shape)) + 0.25 * y.reshape(count, *[1] * len(shape))
     return Samples((np.round(16 * x) / 16).astype(np.float32), y, layout)
 
 

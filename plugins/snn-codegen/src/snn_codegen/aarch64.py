@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Deployment, Program
+from snn_codegen.deployment import Answer, Execution, Program
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
@@ -20,7 +20,7 @@ NATIVE = ("aarch64", "arm64")
 
 
 @frozen(kw_only=True)
-class LinuxAArch64(Deployment):
+class LinuxAArch64(Execution):
     """Builds the network as C for Linux on 64-bit ARM, and runs it on the test set.
 
     On another machine it runs in QEMU's user-mode emulator, so no time is told. It writes <name>.h,

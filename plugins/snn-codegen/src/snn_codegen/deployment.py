@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -50,13 +51,7 @@ def _only(value: Any, why: str) -> Any:
 
 @frozen(kw_only=True)
 class Deployment:
-    """Generated C built for a target, run on the test set, and compared by the kernel with torch.
-
-    A target is a deployer kind that inherits this and says how to `build` and to `run`. Its
-    programs read frames (input_t, little-endian, SNN_FRAMES of them for each sample) until they
-    end, and write for each sample, at each timestep, what snn_trace is given of layers with
-    SNN_SPIKES(layer), if they are `traced`, and after the last timestep the logits (logit_t).
-    """
+    """Generated C for a target, with the keys that all of them have."""
 
     target: ClassVar[str]  # what its measures have as their source
     traced: ClassVar[bool] = True  # whether its programs write spikes
@@ -75,13 +70,24 @@ class Deployment:
         yield from planned.faults(plan, place, (own,) if own else self.quantize)
         yield from planned.shown(plan, self.converter.timestep_mode)
 
+
+@frozen(kw_only=True)
+class Execution(Deployment, ABC):
+    """Generated C built for a target, run on the test set, and compared by the kernel with torch.
+
+    A target is a deployer kind that inherits this and says how to `build` and to `run`. Its
+    programs read frames (input_t, little-endian, SNN_FRAMES of them for each sample) until they
+    end, and write for each sample, at each timestep, what snn_trace is given of layers with
+    SNN_SPIKES(layer), if they are `traced`, and after the last timestep the logits (logit_t).
+    """
+
+    @abstractmethod
     def build(self, sources: Sources, folder: Path) -> Program:
         """The program, in `folder`; RunError with what the compiler says."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run(self, program: Program, frames: bytes, samples: int) -> Answer:
         """What the program makes of `samples` samples; RunError if it fails or hangs."""
-        raise NotImplementedError
 
     def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
         """What only its runs have shown of a program; most targets count nothing."""

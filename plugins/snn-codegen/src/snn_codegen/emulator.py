@@ -46,6 +46,7 @@ def emulate(
                 _watch(process, folder / growing, patience_s, told)
             finally:
                 process.kill()
+                process.wait()  # after a Ctrl-C, leaving the block would not
     if process.returncode:
         raise RunError(_why(board, program, said, process.returncode))
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Deployment, Program
+from snn_codegen.deployment import Answer, Execution, Program
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
 
 
 @frozen(kw_only=True)
-class Linux(Deployment):
+class Linux(Execution):
     """Builds the network as C for this machine, runs it on the test set, and measures its time.
 
     It writes <name>.h, <name>.c and a program, compiled with the pinned Zig's C compiler. The

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -11,7 +12,7 @@ from attrs import field, frozen
 from attrs.validators import ge, in_, optional
 
 from snn_codegen.boards import CORTEX_M, KIB, RISCV32_BOARDS, Board
-from snn_codegen.deployment import Answer, Deployment, Program
+from snn_codegen.deployment import Answer, Execution, Program
 
 if TYPE_CHECKING:
     from snn_codegen.firmware import Firmware
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @frozen(kw_only=True)
-class Microcontroller(Deployment):
+class Microcontroller(Execution):
     """What both families have in common: how much memory, how much patience."""
 
     lanes: ClassVar[bool] = True
@@ -31,9 +32,9 @@ class Microcontroller(Deployment):
     patience_s: float = field(default=60.0, validator=ge(0.1))
 
     @property
+    @abstractmethod
     def board(self) -> Board:
         """The board that the core is emulated on."""
-        raise NotImplementedError
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """The emulator must be there, and the plan be one that C can serve."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Deployment, Program
+from snn_codegen.deployment import Answer, Execution, Program
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
@@ -19,7 +19,7 @@ TARGET = ("-target", "wasm32-wasi")
 
 
 @frozen(kw_only=True)
-class Wasm(Deployment):
+class Wasm(Execution):
     """Builds the network as C for WebAssembly, and runs it on the test set in Node.js.
 
     It writes <name>.h, <name>.c and <name>.wasm (WASI preview 1), compiled with the pinned Zig's C

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from attrs import field, frozen
@@ -177,6 +177,8 @@ class Specksim(ZigEngine):
     output_threshold: of the neurons that are added where the readout has none; the class is told by
         who fires most often (default 1.0)
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"coding": "rate"}
 
     execution: Literal["clocked", "event"] = field(
         default="event", validator=in_(("clocked", "event"))
