@@ -49,9 +49,13 @@ class Conformance(pytest.Item):
     def runtest(self) -> None:
         """Pass, fail with what is wrong, or skip."""
         import tempfile
+        from shutil import which
 
         from snn_kernel.testing.subject import SkippedError, Subject, failures
 
+        for program in self._offer.kind.programs:
+            if which(name := program.partition(":")[0]) is None:
+                pytest.skip(f"{name} is not installed")
         with tempfile.TemporaryDirectory() as folder:
             offer, given = self._offer, self._given()
             subject = Subject.of(offer.slot, offer.kind, None, Path(folder), **given)

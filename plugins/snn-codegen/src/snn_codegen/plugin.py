@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from snn_kernel import Kind, hookimpl
 
 COMPILER = ("ziglang",)
+AARCH64 = ("qemu-aarch64-static:qemu-user-static",)  # except on such a machine
 
 
 @hookimpl
@@ -20,8 +21,8 @@ def snnk_deployers() -> Iterable[Kind]:
     boards = "snn_codegen.microcontroller"
     return [
         Kind("Linux", "snn_codegen.linux:Linux", COMPILER),
-        Kind("LinuxAArch64", "snn_codegen.aarch64:LinuxAArch64", COMPILER),
-        Kind("Wasm", "snn_codegen.wasm:Wasm", COMPILER),
+        Kind("LinuxAArch64", "snn_codegen.aarch64:LinuxAArch64", COMPILER, AARCH64),
+        Kind("Wasm", "snn_codegen.wasm:Wasm", COMPILER, ("node:nodejs",)),
         Kind("CortexM", f"{boards}:CortexM", COMPILER, ("qemu-system-arm",)),
         Kind("RISCV32", f"{boards}:RISCV32", COMPILER, ("qemu-system-riscv32:qemu-system-misc",)),
         Kind("Source", "snn_codegen.source:Source"),
