@@ -16,6 +16,8 @@ from snn_network.layers import INPUT, Add, Layer, Shape, shape
 
 L = TypeVar("L")
 
+GEOMETRY = ("weight", "bias", "scale", "shift", "size", "stride", "padding", "groups")
+
 
 @frozen(slots=False)
 class Network:
@@ -65,7 +67,8 @@ class Network:
                 raise NetworkError(f"layer '{layer.name}' has {len(sources)} inputs")
             inputs = [shapes[s] for s in sources]
             if not (made := shape(layer, *inputs)):
-                raise NetworkError(f"layer '{layer.name}' does not fit its input {inputs}: {layer}")
+                what, fed = _geometry(layer), ", ".join(map(str, inputs))
+                raise NetworkError(f"layer '{layer.name}' does not fit its input {fed}: {what}")
             shapes[layer.name] = made
         return shapes
 
@@ -92,3 +95,11 @@ class Network:
     def unpack(cls, data: bytes | memoryview) -> Network:
         """The document in `data`; NetworkError whatever else it may hold."""
         return codec.unpack(data, cls)
+
+
+def _geometry(layer: Layer) -> str:
+    """What decides which inputs a layer takes: "Conv with weight (8, 1, 3, 3), stride (1, 1)"."""
+    values = {name: getattr(layer, name, None) for name in GEOMETRY}
+    shown = {name: getattr(value, "shape", value) for name, value in values.items()}
+    told = ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+    return f"{type(layer).__name__} with {told}" if told else type(layer).__name__
