@@ -69,8 +69,9 @@ fn Population(comptime C: type) type {
             for (in.ends[0..in.events], in.first..) |end, event| {
                 const e: u32 = @intCast(event);
                 if (from < end) {
-                    if (self.charge.leak != null) self.elapse(e);
-                    self.take(in.spikes[from..end], e);
+                    const spikes = in.spikes[from..end];
+                    if (self.charge.leak != null and self.concerns(spikes)) self.elapse(e);
+                    self.take(spikes, e);
                     if (self.stream.stop != .none) return;
                     from = end;
                 }
@@ -105,6 +106,14 @@ fn Population(comptime C: type) type {
             const many = 100 * @as(u64, stream.loud[self.l]) > loud_percent * self.in.count;
             stream.ways[self.l] = if (many) .bits else .peak;
             stream.loud[self.l] = 0;
+        }
+
+        /// Whether one of these spikes is not dropped at the edge of a pool.
+        fn concerns(self: *const Self, spikes: []const u32) bool {
+            for (spikes) |spike| {
+                if (self.stage.reaches[self.stage.channels.quotient(spike)].lost == 0) return true;
+            }
+            return false;
         }
 
         /// Make up for the timesteps that have passed until input event `e`.
