@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import math
 
+import msgpack
 import numpy as np
 import pytest
 from attrs import evolve
@@ -13,6 +14,7 @@ from test_engine_law import levels
 
 from quantised_documents import runs
 from snn_engine import Engine, EngineError
+from snn_engine.engine import answer
 from snn_kernel.network import (
     Add,
     BatchNorm,
@@ -227,12 +229,25 @@ def test_frames_are_integers_of_the_input_format():
         assert engine.run(np.empty((0, 1), np.float32)).logits.shape == (0, 1)
         with pytest.raises(EngineError, match="frames hold a NaN"):
             engine.run(np.array([[math.nan]], np.float32))
-        run = (1, engine.run(np.ones((1, 1), np.float32)), 0, {})
+        request = {"op": "run", "samples": 1, "threads": 1, "spikes": False}
+        request["frames"] = np.array([[8]], "<i4").tobytes()
         with pytest.raises(
             EngineError, match="inputs from 0 to 8 do not fit into 4 bits"
         ) as caught:
-            engine._part(np.array([[8]], np.int32), *run)
+            answer(engine._handle.call(msgpack.packb(request)))
     assert caught.value.code == "frames"
+
+
+def test_nothing_of_one_run_is_left_in_the_next():
+    """Runs of one size share a request's memory, also after one that was refused."""
+    network = chain(linear([[1]]), shape=(1,), layout=Format(4, 1))
+    frames = np.array([[3.0], [0.5], [-0.0]], np.float32)
+    with Engine.load(network) as engine:
+        first = engine.run(frames).logits
+        with pytest.raises(EngineError, match="frames hold a NaN"):
+            engine.run(np.array([[1], [math.nan], [1]], np.float32))
+        np.testing.assert_array_equal(engine.run(-frames).logits, -frames)
+        np.testing.assert_array_equal(engine.run(frames).logits, first)
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])

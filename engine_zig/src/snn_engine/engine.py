@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
 from snn_engine.process import Process
-from snn_engine.shown import shown
+from snn_engine.shown import show
 from snn_kernel.network import Conv, Linear, Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
@@ -62,6 +62,7 @@ class Engine:
         self.cpu: str = loaded["cpu"]  # for which level of processor its kernels were compiled
         self._handle = handle
         self._lock = Lock()
+        self._request = bytearray()
         self._work: int = loaded["work"]
         self._outputs: int = loaded["outputs"]
 
@@ -121,7 +122,7 @@ class Engine:
         size = self._samples(frames, packed, len(counted))
         for start in range(0, total, size):
             stop = min(start + size, total)
-            self._part(self._shown(frames[start:stop]), threads or 1, run, start, counts)
+            self._part(frames[start:stop], threads or 1, run, start, counts)
             if progress is not None:
                 progress(stop, total)
         return attrs.evolve(run, counts=counts)
@@ -130,6 +131,7 @@ class Engine:
         """Give the engine's memory back."""
         with self._lock:
             self._handle.close()
+            self._request = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -150,12 +152,6 @@ class Engine:
         if not frames.flags.c_contiguous:
             raise EngineError("frames are not contiguous (numpy.ascontiguousarray makes them so)")
 
-    def _shown(self, frames: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.int32]:
-        """The frames on the network's grid, as the engine takes them."""
-        if (grid := self.network.input_format) is None:
-            return frames
-        return shown(frames, grid, self.network.quantised)
-
     def _samples(self, frames: NDArray[np.float32], packed: Mapping[str, int], counted: int) -> int:
         """How many samples one call takes, `counted` layers being counted."""
         request = frames.nbytes // max(1, len(frames))
@@ -165,23 +161,22 @@ class Engine:
 
     def _part(
         self,
-        frames: NDArray[np.float32] | NDArray[np.int32],
+        frames: NDArray[np.float32],
         threads: int,
         run: Run,
         start: int,
         counts: dict[str, dict[str, int]],
     ) -> None:
+        network = self.network
         asked = {"spikes": bool(run.spikes)} | ({"counters": True} if run.counters else {})
         head = msgpack.packb({"op": "run", "samples": len(frames), "threads": threads, **asked})
         # The map takes one more key, whose value follows without being encoded anew.
         head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
-        data = np.ascontiguousarray(frames, frames.dtype.newbyteorder("<"))
-        request = bytearray(len(head) + 5 + data.nbytes)
-        request[: len(head)] = head
-        struct.pack_into(">BI", request, len(head), 0xC6, data.nbytes)
-        request[len(head) + 5 :] = data.reshape(-1).view(np.uint8).data
         stop = start + len(frames)
         with self._lock:
+            request = self._begun(head, frames.nbytes)
+            into = np.frombuffer(request, "<i4" if network.quantised else "<f4", -1, len(head) + 5)
+            show(frames, network.input_format, network.quantised, into)
             reply = answer(self._handle.call(request))
             logits = np.frombuffer(reply["logits"], "<f4")
             run.logits[start:stop] = logits.reshape(len(frames), -1)
@@ -195,6 +190,15 @@ class Engine:
             into = counts.setdefault(name, {})
             for key, n in count.items():
                 into[key] = into.get(key, 0) + n
+
+    def _begun(self, head: bytes, size: int) -> bytearray:
+        """A request of `head` and `size` bytes to be written, in the memory of the last one if that
+        was as long: fresh pages cost more than what is written there."""
+        if len(self._request) != len(head) + 5 + size:
+            self._request = bytearray(len(head) + 5 + size)
+        self._request[: len(head)] = head
+        struct.pack_into(">BI", self._request, len(head), 0xC6, size)
+        return self._request
 
 
 def opened(

@@ -14,34 +14,38 @@ BLOCK = 1 << 14  # elements: what is made of them stays in the second cache
 FRACTION_MAX = 126  # a larger power of two is no float32
 
 
-def shown(frames: NDArray[np.float32], grid: Format, whole: bool) -> NDArray[Any]:
-    """`frames` on `grid`, as float32, or, if `whole`, as the integers (int32) that they then are.
+def show(frames: NDArray[np.float32], grid: Format | None, whole: bool, into: NDArray[Any]) -> None:
+    """Write `frames` on `grid`, if there is one, into `into`, as float32, or, if `whole`, as the
+    integers (int32) that they then are.
 
     The same as `grid.apply` and `grid.quantise`, but several times faster where nothing need be
     rounded, as with events and pixels. Raises EngineError for a NaN that is to be an integer.
     """
     flat = frames.reshape(-1)
-    made = np.empty(flat.shape, np.int32 if whole else np.float32)
+    if grid is None:
+        into[:] = flat
+        return
     for start in range(0, len(flat), BLOCK):
-        block, into = flat[start : start + BLOCK], made[start : start + BLOCK]
+        block, made = flat[start : start + BLOCK], into[start : start + BLOCK]
         units = _units(block, grid)
         if units is None and whole and np.isnan(block).any():
             raise EngineError("frames hold a NaN, for which no integer stands")
         if units is None:
-            into[:] = grid.quantise(block) if whole else grid.apply(block)
+            made[:] = grid.quantise(block) if whole else grid.apply(block)
         elif whole:
-            into[:] = units
+            made[:] = units
         else:
-            np.add(block, np.float32(0), out=into)  # -0 becomes 0, as it does when it is rounded
-    return made.reshape(frames.shape)
+            np.add(block, np.float32(0), out=made)  # -0 becomes 0, as it does when it is rounded
 
 
 def _units(block: NDArray[np.float32], grid: Format) -> NDArray[np.float32] | None:
     """The integers that `block` stands for; None unless it lies on `grid` altogether."""
     if not 0 <= grid.fraction <= FRACTION_MAX:
         return None
-    with np.errstate(over="ignore"):
-        units = block * np.float32(2.0**grid.fraction)
+    units = block
+    if grid.fraction > 0:
+        with np.errstate(over="ignore"):
+            units = block * np.float32(2.0**grid.fraction)
     high = 2.0 ** (grid.bits - 1)
     inside = -high <= units.min() and units.max() < high
     return units if inside and np.array_equal(np.rint(units), units) else None
