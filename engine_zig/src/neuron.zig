@@ -87,7 +87,7 @@ pub const Neuron = struct {
                 const payload: V = @splat(self.payload);
                 const out = @select(f32, fired, payload, @as(V, @splat(0)));
                 if (!sparse) simd.put(f32, width, values[i..].ptr, out);
-                count = simd.append(width, fired, i, y.list, count);
+                count = simd.append(width, !sparse, fired, i, y.list, count);
             }
         }
         return count;

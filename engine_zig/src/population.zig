@@ -293,7 +293,7 @@ pub fn Population(comptime T: type) type {
                     const out = @select(T, fired, @as(V, @splat(self.payload)), @as(V, @splat(0)));
                     const paid = simd.numbers(E, width, out);
                     if (!sparse) simd.put(E, width, values[i..].ptr, paid);
-                    count = simd.append(width, fired, i, y.list, count);
+                    count = simd.append(width, !sparse, fired, i, y.list, count);
                 }
             }
             return count;

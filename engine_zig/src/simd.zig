@@ -188,7 +188,7 @@ pub fn nonzeros(comptime E: type, values: []const E, list: []u32) Found {
         const one: @Vector(width, E) = @splat(1);
         while (i + width <= values.len) : (i += width) {
             const here: @Vector(width, E) = values[i..][0..width].*;
-            const count = append(width, here != zero, i, list, found.count);
+            const count = append(width, false, here != zero, i, list, found.count);
             if (count == found.count) continue;
             found.count = count;
             found.ones = found.ones and @reduce(.And, (here == zero) | (here == one));
@@ -198,8 +198,11 @@ pub fn nonzeros(comptime E: type, values: []const E, list: []u32) Found {
 }
 
 /// Append `base` + lane for every true lane; the new number. `list` has `slack` beyond all lanes.
+/// `often` says that a mask without any is nothing usual: asking for it is then a branch that
+/// cannot be foretold either.
 pub inline fn append(
     comptime width: comptime_int,
+    comptime often: bool,
     mask: @Vector(width, bool),
     base: u32,
     list: []u32,
@@ -207,10 +210,10 @@ pub inline fn append(
 ) u32 {
     const Bits = @Int(.unsigned, width);
     const bits: Bits = @bitCast(mask);
-    if (bits == 0) return count;
+    if (!often and bits == 0) return count;
     if (width == 1) {
         list[count] = base;
-        return count + 1;
+        return count + bits;
     }
     var next = count;
     // Eight lanes at a time without a branch: how many are true cannot be foretold.
