@@ -210,16 +210,22 @@ NEURONS = {
 }
 
 
+SMALL = {"kernel_sizes": [3, 3], "paddings": [1, 1], "filters": [4, 8]}
+MNIST_SCNN = ("SCNN", {**SMALL, "pool_sizes": [2, 2]})
+MNIST_SRESNET = ("SResNet", {**SMALL, "strides": [2, 2], "num_blocks": [1]})
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Experiments on the digits, each trained once."""
+    """Experiments, each trained once."""
     made: dict[Any, Experiment] = {}
 
-    def train(model: Any, law: str) -> Experiment:
-        key = model[0], law
+    def train(dataset: str, model: Any, law: str, **params: Any) -> Experiment:
+        key = dataset, model[0], law
         if key not in made:
-            folder = tmp_path_factory.mktemp("digits")
-            made[key] = Experiment(configure("dataset", "Digits", {}), model, NEURONS[law], folder)
+            folder = tmp_path_factory.mktemp(dataset)
+            data = configure("dataset", dataset, params)
+            made[key] = Experiment(data, model, NEURONS[law], folder)
         return made[key]
 
     return train
@@ -233,7 +239,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_all_digits_agree(
     trained: Any, model: Any, law: str, bits: int, kind: str, params: Any
 ) -> None:
-    experiment = trained(model, law)
+    experiment = trained("Digits", model, law)
     compared, differing = experiment.differing(experiment.quantised(bits), kind, params)
     assert compared > 360 * 4 * 1000
     assert differing == 0
@@ -241,13 +247,14 @@ def test_all_digits_agree(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MNIST.is_dir(), reason=f"MNIST is not in {MNIST}")
-@pytest.mark.parametrize(("kind", "params"), TARGETS)
-def test_a_thousand_of_mnist_agree(kind: str, params: Any, tmp_path: Path) -> None:
-    dataset = configure("dataset", "MNIST", {"path": str(MNIST)})
-    sizes = {"kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]}
-    experiment = Experiment(
-        dataset, ("SCNN", {**sizes, "filters": [16, 32]}), NEURONS["IF"], tmp_path
-    )
-    compared, differing = experiment.differing(experiment.quantised(8), kind, params)
-    assert compared > 1000 * 4 * 10_000
+@pytest.mark.parametrize("bits", [8, 4])
+@pytest.mark.parametrize("law", NEURONS)
+@pytest.mark.parametrize("model", [MNIST_SCNN, MNIST_SRESNET], ids=lambda m: m[0])
+@pytest.mark.parametrize(("kind", "params"), [*TARGETS, pytest.param("Linux", {}, id="Linux")])
+def test_a_thousand_of_mnist_agree(
+    trained: Any, model: Any, law: str, bits: int, kind: str, params: Any
+) -> None:
+    experiment = trained("MNIST", model, law, path=str(MNIST))
+    compared, differing = experiment.differing(experiment.quantised(bits), kind, params)
+    assert compared > 1000 * 4 * 1000
     assert differing == 0
