@@ -19,6 +19,8 @@ from snn_kernel import Prediction, RunError, write_atomic
 from snn_kernel.results import agree
 from snnk import ledger
 from snnk.command import main
+from snnk.console import Watch
+from snnk.entry import Conditions
 from snnk.leftovers import sweep
 from toys import LISTENED, Count
 
@@ -165,7 +167,8 @@ def test_ledger(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "--out", str(out)]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert "done" in first
-    assert "failed (RunError)" in second
+    assert "failed" in second
+    assert second.endswith("  model.0.load=true model.0.name=other")
 
 
 @pytest.fixture
@@ -209,7 +212,8 @@ def test_resume_leaves_alone_what_is_under_way_or_made_by_other_versions(
     _, out = run(experiment)
     broken(False)
     (left,) = (out / "toy").iterdir()
-    with ledger.entry(out, "toy", left):  # by this very process, which lives
+    asked = Conditions()
+    with ledger.entry(out, "toy", left, asked, Watch()):  # by this very process, which lives
         assert ledger.interrupted(out, "toy") == []
         assert run(experiment, "--resume")[0] == 0
         assert len(folders(out)) == 2

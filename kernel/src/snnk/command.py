@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,10 @@ from snnk import guests
 
 WRONG, FAILED, DISAGREE, INTERRUPTED = 1, 2, 3, 130
 STEPS = ("preprocess", "train", "deploy", "evaluate")
+FORMS = ("markdown", "latex", "csv")
 NEW = ("neuron", "dataset", "preprocessing", "model", "framework", "postprocessing", "deployer")
+
+_RUN = "as `snnk runs` numbers it, `last`, or its folder; RUN/MODEL for one of its models"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
     kinds = verbs.add_parser("kinds", help="what the installed plugins offer")
     doctor = verbs.add_parser("doctor", help="versions, and what is wrong with which plugin")
     runs = verbs.add_parser("runs", help="the runs so far")
+    show = verbs.add_parser("show", help="one of them whole: what was asked, and what it came to")
+    compare = verbs.add_parser("compare", help="several side by side, and where they differ")
     new = verbs.add_parser("new", help="write a distribution with a kind of your own")
     for name, (what, home) in guests.OURS.items():
         verbs.add_parser(name, help=f"{what} ({home})")
@@ -36,14 +42,21 @@ def parser() -> argparse.ArgumentParser:
     for verb in (run, check):
         verb.add_argument("file", type=Path, help="the experiment, as TOML")
         verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. model.0.epochs=3")
-    for verb in (run, runs):
+    show.add_argument("run", metavar="RUN", help=_RUN)
+    compare.add_argument("runs", nargs="+", metavar="RUN", help=_RUN)
+    for verb in (run, runs, show, compare):
         verb.add_argument("--out", type=Path, default=Path("out"), help="where runs are kept (out)")
-    for verb in (run, check, kinds, doctor, runs, new):
+    for verb in (run, runs, show, compare):
+        verb.add_argument("--json", metavar="PATH", help="as JSON ('-': standard output)")
+    for verb in (run, check, kinds, doctor, runs, show, compare, new):
         verb.add_argument("--traceback", action="store_true", help="show where an error arose")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     run.add_argument("--until", choices=STEPS, default=STEPS[-1], help="stop after this step")
     run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
-    run.add_argument("--json", metavar="PATH", help="results as JSON ('-': standard output)")
+    show.add_argument("--toml", action="store_true", help="its file alone, to be run again")
+    forms = compare.add_mutually_exclusive_group()
+    for form in FORMS:
+        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
     kinds.add_argument("name", nargs="?", help="document this kind")
     kinds.add_argument("--markdown", action="store_true", help="all of them, as docs/config.md")
     return made
@@ -95,15 +108,11 @@ def _terminated(*_: object) -> None:
 
 def _explain(error: Exception) -> int:
     from snn_kernel.errors import SnnkError
-    from snn_network import NetworkError
+    from snnk import faults
 
-    if isinstance(error, SnnkError):
-        for fault in error.faults:
-            print(fault, file=sys.stderr)
-        return error.status
-    unexpected = "" if isinstance(error, NetworkError) else f"unexpected {type(error).__name__}: "
-    print(f"{unexpected}{error} (--traceback shows where)", file=sys.stderr)
-    return FAILED
+    hint = "" if isinstance(error, SnnkError) else " (--traceback shows where)"
+    print("\n".join(faults.lines(error)) + hint, file=sys.stderr)
+    return faults.status(error)
 
 
 def _plan(given: argparse.Namespace) -> tuple[Any, list[Any]]:
@@ -128,34 +137,44 @@ def _run(given: argparse.Namespace) -> int:
 
         launch = configure("launcher", given.launcher, {}, "--launcher").launch
 
-    from snn_kernel.record import RunFolder, write_atomic
+    from snn_kernel.record import RunFolder
     from snn_kernel.run import Run
     from snnk import console, ledger
     from snnk.leftovers import sweep
+    from snnk.settings import conditions
 
     sweep(given.out)
+    left = ledger.interrupted(given.out, plan.bench.name)
     with console.Watch() as watch:
-        left = ledger.interrupted(given.out, plan.bench.name) if given.resume else []
-        folder = RunFolder.open(plan, given.out, watch.warn, left)
+        folder = RunFolder.open(plan, given.out, watch.warn, left if given.resume else ())
         if given.resume and folder.path not in left:
             watch.warn(f"nothing to resume: no interrupted run of this file is in {given.out}")
         for file in files:
             file.keep(folder.path)
         plan.registry.manager.register(watch)
         try:
-            with ledger.entry(given.out, plan.bench.name, folder.path) as complete:
+            asked = conditions(plan, given.file, given.overrides, folder.versions)
+            with ledger.entry(given.out, plan.bench.name, folder.path, asked, watch) as complete:
                 report = Run(plan, folder, given.until, launch).carry()
                 complete(report)
         finally:
             plan.registry.manager.unregister(watch)
-    text = json.dumps(ledger.results(report), indent=2)
-    if given.json == "-":
-        print(text)
-    else:
-        if given.json:
-            write_atomic(Path(given.json), text)
+    if not _written(given.json, ledger.results(report)):
         console.show(report)
     return DISAGREE if any(r.agreement and r.agreement.differing for r in report.runs) else 0
+
+
+def _written(where: str | None, told: Any) -> bool:
+    """JSON to where --json says, if it does; whether that was standard output."""
+    if where:
+        from snn_kernel.record import write_atomic
+
+        text = json.dumps(told, indent=2, default=str)
+        if where == "-":
+            print(text)
+        else:
+            write_atomic(Path(where), text)
+    return where == "-"
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -193,10 +212,46 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _runs(given: argparse.Namespace) -> int:
-    from snnk.ledger import connect
+    from snnk.ledger import entries
 
-    for row in connect(given.out).execute("SELECT id, started, status, folder FROM runs"):
-        print("{:4}  {}  {:10}  {}".format(*row))
+    found = entries(given.out)
+    if _written(given.json, [e.as_json() for e in found]):
+        return 0
+    for e in found:
+        overrides = shlex.join(e.conditions.overrides)
+        line = f"{e.id:4}  {e.started:19}  {e.state:11}  {e.folder}  {overrides}"
+        print(line.rstrip())
+    return 0
+
+
+def _show(given: argparse.Namespace) -> int:
+    from snnk import document, ledger, past, reference
+
+    picked = reference.pick(ledger.entries(given.out), given.run)
+    if given.toml:
+        print(document.write(picked.entry.conditions.document), end="")
+    elif not _written(given.json, picked.entry.as_json()):
+        past.show(picked)
+    return 0
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from snn_kernel.errors import ConfigError, Fault
+    from snnk import ledger, past, sheet
+    from snnk.comparison import Comparison
+    from snnk.reference import pick
+
+    entries = ledger.entries(given.out)
+    comparison = Comparison.of([pick(entries, text) for text in given.runs])
+    if len(comparison.columns) < 2:
+        what = f"{comparison.columns[0].name} is all there is to compare"
+        raise ConfigError(Fault("", what, "", "name another run"))
+    if _written(given.json, comparison.as_json()):
+        return 0
+    if given.form:
+        print(sheet.FORMS[given.form](comparison))
+    else:
+        past.compare(comparison)
     return 0
 
 
@@ -215,5 +270,7 @@ _VERBS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "kinds": _kinds,
     "doctor": _doctor,
     "runs": _runs,
+    "show": _show,
+    "compare": _compare,
     "new": _new,
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich import box
@@ -12,16 +15,20 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from snn_kernel.hookspecs import hookimpl
-from snn_kernel.results import Measure, ModelReport, Report, Table
+from snn_kernel.results import Measure, Report, Table
 from snn_network import Agreement
+from snnk.figures import figure, unit
 
 _ROWS_MAX = 24  # the rest of a longer table is in its CSV file and in the report
+_WIDTH_MAX = 1000  # columns of a pipe
 
 
 class Watch:
     """Observes a run: a bar while a step goes on, a line when it is done."""
 
     def __init__(self) -> None:
+        self.step = ""  # the one that is under way
+        self._since = 0.0
         self._console = Console(stderr=True, highlight=False)
         self._bar = Progress(
             TextColumn("[bold]{task.description}"),
@@ -38,12 +45,19 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         self._bar.stop()
+        if error and self.step:
+            seconds = time.perf_counter() - self._since
+            self._console.print(_step(("✗ ", "red"), self.step, seconds))
 
     def warn(self, text: str) -> None:
         """A line that stays on the screen."""
         self._console.print(Text(f"warning: {text}", style="yellow"))
+
+    @hookimpl
+    def snnk_step_started(self, step: str) -> None:
+        self.step, self._since = step, time.perf_counter()
 
     @hookimpl
     def snnk_progress(
@@ -59,17 +73,18 @@ class Watch:
         for task in self._shown.values():
             self._bar.remove_task(task)
         self._shown.clear()
-        self._console.print(Text.assemble(("✓ ", "green"), step, (f"  {seconds:.1f} s", "dim")))
+        self.step = ""
+        self._console.print(_step(("✓ ", "green"), step, seconds))
 
 
 def show(report: Report) -> None:
     """The results of a report on standard output."""
-    console = Console(highlight=False)
+    console = screen()
     for run in report.runs:
         console.print(f"\n[bold]{run.model}[/bold], run {run.run}")
-        console.print(_measures(run))
+        console.print(measures(run.measures))
         if run.agreement:
-            console.print(_agreement(run.agreement))
+            console.print(agreement(run.agreement))
         for table in run.tables:
             if table.brief:
                 console.print(_table(table))
@@ -77,30 +92,34 @@ def show(report: Report) -> None:
         console.print(f"{name}  ", Text(str(path), style="underline"), sep="", soft_wrap=True)
 
 
-def _measures(run: ModelReport) -> Grid:
+def screen() -> Console:
+    """Standard output; what reads it through a pipe gets lines as long as they are."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=_WIDTH_MAX if piped else None)
+
+
+def measures(shown: Iterable[Measure], how: bool = False) -> Grid:
+    """A line for each measure; on demand with how it came about."""
     grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    columns: tuple[JustifyMethod, ...] = ("left", "right", "left", "left")
+    columns: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "left")
     for justify in columns:
         grid.add_column(justify=justify)
-    for measure in run.measures:
-        grid.add_row(measure.name, *_value(measure), Text(measure.source, "dim"))
+    for m in shown:
+        known = (m.how, m.source) if how else (m.source,)
+        grid.add_row(m.name, figure(m, m.value), unit(m), *(Text(k, "dim") for k in known))
     return grid
 
 
-def _agreement(found: Agreement) -> Text:
+def agreement(found: Agreement) -> Text:
+    """What the comparison with a deployed network came to."""
     what = f"{found.differing:,} of {found.compared:,} spikes and logits differ"
     if not found.differing:
         return Text(f"agreement: {what}\n", "green")
     return Text(f"agreement: {what}, the first at {found.first}\n", "red")
 
 
-def _value(measure: Measure) -> tuple[str, str]:
-    unit = measure.unit + (f"/{measure.per}" if measure.per != "run" else "")
-    if measure.name == "accuracy":
-        return f"{100 * measure.value:.2f}", "%"
-    about = "≈ " if measure.how == "estimated" else ""
-    whole = float(measure.value).is_integer() or abs(measure.value) >= 1000
-    return f"{about}{measure.value:,.0f}" if whole else f"{about}{measure.value:.4g}", unit
+def _step(sign: tuple[str, str], step: str, seconds: float) -> Text:
+    return Text.assemble(sign, step, (f"  {seconds:.1f} s", "dim"))
 
 
 def _table(table: Table) -> Grid:

@@ -1,0 +1,140 @@
+"""What the ledger knows of one run: what was asked, what became of it, what it made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import asdict, evolve, field, fields, frozen
+
+from snn_kernel.record import LOCK
+from snn_kernel.results import Measure, ModelReport, Report
+from snn_network import Agreement
+from snnk.leftovers import alive
+
+RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
+DISAGREES = "disagrees"  # done, and a deployed network does not answer as the framework does
+
+
+@frozen
+class Conditions:
+    """What a run was asked, and with what it ran: the file and what the command line overrode, the
+    document that they make, every setting with defaults included, and versions."""
+
+    file: str = ""
+    overrides: tuple[str, ...] = ()
+    document: Mapping[str, Any] = field(factory=dict)
+    settings: Mapping[str, Any] = field(factory=dict)
+    versions: Mapping[str, str] = field(factory=dict)
+    platform: str = ""
+
+
+@frozen
+class Made:
+    """What one model in one run of the bench came to."""
+
+    model: str
+    run: int
+    measures: tuple[Measure, ...]
+    agreement: Agreement | None
+    files: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, one: ModelReport, report: Report) -> Made:
+        """What a report says of one of its models."""
+        return cls(one.model, one.run, one.measures, one.agreement, {**one.files, **report.files})
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Made:
+        """From what `as_json` gave."""
+        measures = tuple(Measure(**m) for m in told["measures"])
+        agreement = Agreement(**told["agreement"]) if told["agreement"] else None
+        files = {name: Path(path) for name, path in told["files"].items()}
+        return cls(told["model"], told["run"], measures, agreement, files)
+
+    @property
+    def label(self) -> str:
+        """Its name in files and steps."""
+        return f"{self.model}_r{self.run}"
+
+    def as_json(self) -> dict[str, Any]:
+        """As `snnk run --json` has it."""
+        return asdict(self) | {"files": {name: str(path) for name, path in self.files.items()}}
+
+
+@frozen
+class Entry:
+    """One invocation of `snnk run`; `fault` says why it did not end well, and at which step. The
+    times are local, as ISO 8601 has them, and empty where they are not known."""
+
+    id: int
+    name: str
+    folder: Path
+    started: str
+    finished: str
+    state: str
+    fault: str
+    conditions: Conditions
+    made: tuple[Made, ...]
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any], out: Path) -> Entry:
+        """The entry of a row of the ledger in `out`, be it from before some of the columns. Files
+        are where they are now, should `out` have been moved with all that is in it."""
+        then = Path(row["folder"])
+        folder = out / row["name"] / then.name if then.parent.name == row["name"] else then
+
+        def now(path: Path) -> Path:
+            return folder / path.relative_to(then) if path.is_relative_to(then) else path
+
+        made = [Made.read(told) for told in json.loads(row["results"] or "{}").get("runs", ())]
+        made = [evolve(m, files={n: now(p) for n, p in m.files.items()}) for m in made]
+        state, fault = _ended(row, made)
+        started, finished = row["started"] or "", row["finished"] or ""
+        known = (row["id"], row["name"], folder, started, finished, state, fault)
+        return cls(*known, _conditions(row["conditions"], folder), tuple(made))
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Every file that was made and what it is; of a run that did not end well, what lies in its
+        folder."""
+        if not self.made:
+            lying = (p for p in sorted(self.folder.rglob("*")) if p.is_file() and p.name != LOCK)
+            yield from ((str(path.relative_to(self.folder)), path) for path in lying)
+        found: set[Path] = set()
+        for made in self.made:
+            for name, path in made.files.items():
+                if path not in found:
+                    own = len(self.made) > 1 and made.label in path.parts
+                    yield f"{made.label} {name}" if own else name, path
+                found.add(path)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `snnk show` writes for machines."""
+        known = asdict(self.conditions) | {"overrides": list(self.conditions.overrides)}
+        own = {a.name: getattr(self, a.name) for a in fields(Entry) if a.name != "conditions"}
+        runs = [made.as_json() for made in own.pop("made")]
+        return own | {"folder": str(self.folder)} | known | {"runs": runs}
+
+
+def _ended(row: Mapping[str, Any], made: list[Made]) -> tuple[str, str]:
+    """How a run stands, and why it did not end well."""
+    status, fault = row["status"] or "", row["fault"] or ""
+    if status == DONE:
+        return DISAGREES if any(m.agreement and m.agreement.differing for m in made) else DONE, ""
+    if status == RUNNING:
+        return (RUNNING if row["pid"] and alive(row["pid"]) else INTERRUPTED), ""
+    kind = status.partition("(")[2].rstrip(")")  # ledgers once had the type of the error alone
+    return (INTERRUPTED if kind == "KeyboardInterrupt" else status.partition(" ")[0]), fault or kind
+
+
+def _conditions(text: str | None, folder: Path) -> Conditions:
+    """As they were recorded, or else as far as the lock file in the folder of the run has them."""
+    if text:
+        found = json.loads(text)
+        return Conditions(**found | {"overrides": tuple(found["overrides"])})
+    with suppress(OSError, ValueError):
+        return Conditions(**json.loads((folder / LOCK).read_text("utf-8")))
+    return Conditions()
