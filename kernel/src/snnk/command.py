@@ -212,24 +212,46 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _runs(given: argparse.Namespace) -> int:
+    from snnk.entry import as_text
     from snnk.ledger import entries
 
     found = entries(given.out)
+    if not found:
+        print(_no_runs(given.out), file=sys.stderr)
     if _written(given.json, [e.as_json() for e in found]):
         return 0
     for e in found:
         overrides = shlex.join(e.conditions.overrides)
-        line = f"{e.id:4}  {e.started:19}  {e.state:11}  {e.folder}  {overrides}"
+        line = f"{e.id:4}  {as_text(e.started):19}  {e.state:11}  {e.folder}  {overrides}"
         print(line.rstrip())
     return 0
 
 
-def _show(given: argparse.Namespace) -> int:
-    from snnk import document, ledger, past, reference
+def _no_runs(out: Path) -> Any:
+    from snn_kernel.errors import Fault
 
-    picked = reference.pick(ledger.entries(given.out), given.run)
+    return Fault("", f"there are no runs in {out} yet", "", "snnk run FILE makes one")
+
+
+def _picked(out: Path, names: Sequence[str]) -> list[Any]:
+    """The runs, or models of runs, of these names."""
+    from snn_kernel.errors import ConfigError
+    from snnk import ledger, reference
+
+    if not (entries := ledger.entries(out)):
+        raise ConfigError(_no_runs(out))
+    return [reference.pick(entries, name) for name in names]
+
+
+def _show(given: argparse.Namespace) -> int:
+    from snn_kernel.errors import ConfigError
+    from snnk import document, past
+
+    (picked,) = _picked(given.out, [given.run])
     if given.toml:
-        print(document.write(picked.entry.conditions.document), end="")
+        if not (found := picked.entry.conditions.document):
+            raise ConfigError(f"run {picked.name}: its configuration is not recorded")
+        print(document.write(found), end="")
     elif not _written(given.json, picked.entry.as_json()):
         past.show(picked)
     return 0
@@ -237,14 +259,12 @@ def _show(given: argparse.Namespace) -> int:
 
 def _compare(given: argparse.Namespace) -> int:
     from snn_kernel.errors import ConfigError, Fault
-    from snnk import ledger, past, sheet
+    from snnk import past, sheet
     from snnk.comparison import Comparison
-    from snnk.reference import pick
 
-    entries = ledger.entries(given.out)
-    comparison = Comparison.of([pick(entries, text) for text in given.runs])
+    comparison = Comparison.of(_picked(given.out, given.runs))
     if len(comparison.columns) < 2:
-        what = f"{comparison.columns[0].name} is all there is to compare"
+        what = f"run {comparison.columns[0].name} is all there is to compare"
         raise ConfigError(Fault("", what, "", "name another run"))
     if _written(given.json, comparison.as_json()):
         return 0

@@ -13,7 +13,7 @@ from attrs import asdict, frozen
 from snn_kernel.results import Measure
 from snn_network import Agreement
 from snnk.document import key
-from snnk.entry import Entry, Made
+from snnk.entry import DONE, Entry, Made, as_text
 from snnk.reference import Picked
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "ABSENT"})()  # None is a value
@@ -223,7 +223,7 @@ def _agreement(made: Sequence[Made]) -> Agreement | None:
 
 def _notes(columns: Sequence[Column], tables: Sequence[Any], whole: bool) -> Iterator[str]:
     for column, table in zip(columns, tables, strict=True):
-        if (state := column.entry.state) != "done":
+        if (state := column.entry.state) != DONE:
             yield f"{column.name}: {state}"
         if not table:
             yield f"{column.name}: its configuration is not recorded"
@@ -241,7 +241,7 @@ def _told(column: Column, agreement: Agreement | None) -> dict[str, Any]:
         "model": model,
         "runs": [m.run for m in column.made],
         "folder": str(entry.folder),
-        "started": entry.started,
+        "started": as_text(entry.started),
         "state": entry.state,
         "agreement": asdict(agreement) if agreement else None,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from snnk.leftovers import alive
 
 RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
 DISAGREES = "disagrees"  # done, and a deployed network does not answer as the framework does
+DAMAGED = "damaged"  # what the ledger has of it cannot be read
 
 
 @frozen
@@ -67,14 +69,14 @@ class Made:
 
 @frozen
 class Entry:
-    """One invocation of `snnk run`; `fault` says why it did not end well, and at which step. The
-    times are local, as ISO 8601 has them, and empty where they are not known."""
+    """One invocation of `snnk run`; `fault` says why it did not end well, and at which step;
+    times are local, and None where they are not known."""
 
     id: int
     name: str
     folder: Path
-    started: str
-    finished: str
+    started: datetime | None
+    finished: datetime | None
     state: str
     fault: str
     conditions: Conditions
@@ -84,6 +86,15 @@ class Entry:
     def read(cls, row: Mapping[str, Any], out: Path) -> Entry:
         """The entry of a row of the ledger in `out`, be it from before some of the columns. Files
         are where they are now, should `out` have been moved with all that is in it."""
+        try:
+            return cls._read(row, out)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:  # the others stay whole
+            name, folder = str(row["name"]), Path(str(row["folder"]))
+            fault = f"its row in the ledger cannot be read: {error}"
+            return cls(row["id"], name, folder, None, None, DAMAGED, fault, Conditions(), ())
+
+    @classmethod
+    def _read(cls, row: Mapping[str, Any], out: Path) -> Entry:
         then = Path(row["folder"])
         folder = out / row["name"] / then.name if then.parent.name == row["name"] else then
 
@@ -93,8 +104,8 @@ class Entry:
         made = [Made.read(told) for told in json.loads(row["results"] or "{}").get("runs", ())]
         made = [evolve(m, files={n: now(p) for n, p in m.files.items()}) for m in made]
         state, fault = _ended(row, made)
-        started, finished = row["started"] or "", row["finished"] or ""
-        known = (row["id"], row["name"], folder, started, finished, state, fault)
+        times = (_time(row["started"]), _time(row["finished"]))
+        known = (row["id"], row["name"], folder, *times, state, fault)
         return cls(*known, _conditions(row["conditions"], folder), tuple(made))
 
     def files(self) -> Iterator[tuple[str, Path]]:
@@ -116,7 +127,17 @@ class Entry:
         known = asdict(self.conditions) | {"overrides": list(self.conditions.overrides)}
         own = {a.name: getattr(self, a.name) for a in fields(Entry) if a.name != "conditions"}
         runs = [made.as_json() for made in own.pop("made")]
+        own |= {"started": as_text(self.started), "finished": as_text(self.finished)}
         return own | {"folder": str(self.folder)} | known | {"runs": runs}
+
+
+def as_text(time: datetime | None) -> str:
+    """As ISO 8601 has it; empty where it is not known."""
+    return time.isoformat() if time else ""
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _ended(row: Mapping[str, Any], made: list[Made]) -> tuple[str, str]:
@@ -127,7 +148,9 @@ def _ended(row: Mapping[str, Any], made: list[Made]) -> tuple[str, str]:
     if status == RUNNING:
         return (RUNNING if row["pid"] and alive(row["pid"]) else INTERRUPTED), ""
     kind = status.partition("(")[2].rstrip(")")  # ledgers once had the type of the error alone
-    return (INTERRUPTED if kind == "KeyboardInterrupt" else status.partition(" ")[0]), fault or kind
+    if kind == "KeyboardInterrupt":
+        return INTERRUPTED, fault
+    return status.partition(" ")[0], fault or kind
 
 
 def _conditions(text: str | None, folder: Path) -> Conditions:

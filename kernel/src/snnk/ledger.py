@@ -137,7 +137,7 @@ def _told(out: Path) -> Iterator[None]:
     """What is wrong with the ledger, with what can be done about it."""
     try:
         yield
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+    except sqlite3.Error as error:
         hint = "move it away and another is begun; runs stay in their folders"
         busy = isinstance(error, sqlite3.OperationalError)
         what = f"the ledger of runs cannot be used: {error}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from datetime import datetime
 
 from rich.text import Text
 
@@ -60,25 +59,18 @@ def compare(comparison: Comparison) -> None:
 
 def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
     """What is known of a run, line by line, each with its title."""
-    given, started = entry.conditions, entry.started.replace("T", " ")
+    given, started, finished = entry.conditions, entry.started, entry.finished
     if entry.fault:
         yield "because", entry.fault
     if given.file:
         yield "asked", shlex.join(("snnk", "run", given.file, *given.overrides))
     if started:
-        yield "started", f"{started}, took {took}" if (took := _took(entry)) else started
+        yield "started", f"{started}, took {finished - started}" if finished else str(started)
     yield "folder", f"{entry.folder}{'' if entry.folder.exists() else ' is gone'}"
     if given.versions:
         yield "with", ", ".join(f"{name} {version}" for name, version in given.versions.items())
     if given.platform:
         yield "on", given.platform
-
-
-def _took(entry: Entry) -> str:
-    if not entry.finished:
-        return ""
-    ended, began = map(datetime.fromisoformat, (entry.finished, entry.started))
-    return str(ended - began)
 
 
 def _lines(sheet: Sheet) -> Iterator[Text]:

@@ -21,11 +21,10 @@ class Picked:
 
 
 def pick(entries: Sequence[Entry], text: str) -> Picked:
-    """What `text` names: a run by its number, `last`, -2 for the last but one, its folder, or how
-    the name of its folder begins, with or without that of the bench. Behind a slash may stand a
-    model, or one run of it: `3/scnn`, `3/scnn_r2`. ConfigError if it names none, or several."""
-    if not entries:
-        raise ConfigError(Fault("", "there are no runs here yet", "", "snnk run FILE makes one"))
+    """What `text` names among one entry or more: a run by its number, `last`, -2 for the last but
+    one, its folder, or how the name of its folder begins, with or without that of the bench. Behind
+    a slash may stand a model, or one run of it: `3/scnn`, `3/scnn_r2`. ConfigError if it names none
+    of them, or several."""
     found, (head, _, tail) = _matching(entries, text), text.rstrip("/").rpartition("/")
     if not found and head and len(whole := _matching(entries, head)) == 1:
         return Picked(f"{whole[0].id}/{tail}", _part(whole[0], tail))

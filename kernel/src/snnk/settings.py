@@ -29,7 +29,7 @@ def settings(plan: Plan) -> dict[str, Any]:
 
 def _table(config: Any, said: Any) -> dict[str, Any]:
     """The keys of a config object. `said` is its table in the document: it names the kinds of
-    which the object holds no more than what they were made into."""
+    which the object holds no more than what they were made into, and its keys come first."""
     found: dict[str, Any] = {}
     for a in attrs.fields(type(config)):
         value, own = getattr(config, a.name, None), _below(said, a.alias)
@@ -42,7 +42,8 @@ def _table(config: Any, said: Any) -> dict[str, Any]:
             found[a.alias] = {"kind": kind, "params": _table(value, _below(own, "params"))}
         else:
             found[a.alias] = _plain(value, own)
-    return found
+    written = [key for key in said if key in found] if isinstance(said, Mapping) else []
+    return {key: found[key] for key in (*written, *found)}
 
 
 def _plain(value: Any, said: Any) -> Any:

@@ -1,0 +1,397 @@
+"""Runs that are over: listed, shown, called by name, compared, in whatever state they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snn_kernel import RunError
+from snnk import ledger
+from snnk.command import main
+from snnk.console import Watch
+from snnk.document import read
+from snnk.entry import Conditions
+from toys import Count
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def snnk(experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Said:
+    """The command in the folder of the experiment: its status and what it says, on both streams."""
+    monkeypatch.chdir(experiment.parent)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def said(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main(arguments)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return said
+
+
+@pytest.fixture
+def two(snnk: Said) -> Said:
+    """With two runs that differ in one key."""
+    assert snnk("run", "toy.toml")[0] == snnk("run", "toy.toml", "bench.seed=6")[0] == 0
+    return snnk
+
+
+@pytest.fixture
+def struck(snnk: Said, monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
+    """A run into which an error strikes after training; its status."""
+
+    def strike(error: BaseException) -> int:
+        def fail(*_: Any) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Count, "apply", fail)
+            return snnk("run", "toy.toml", "bench.seed=7")[0]
+
+    return strike
+
+
+def told(snnk: Said, *arguments: str) -> Any:
+    status, out, _ = snnk(*arguments, "--json", "-")
+    assert status == 0
+    return json.loads(out)
+
+
+def test_show_tells_everything(two: Said) -> None:
+    status, out, _ = two("show", "2")
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == "run 2 of toy: done"
+    assert lines[1] == "asked     snnk run toy.toml bench.seed=6"
+    assert re.fullmatch(r"started   \d{4}-\d\d-\d\d \d\d:\d\d:\d\d, took 0:00:\d\d", lines[2])
+    assert lines[3].startswith("folder    out/toy/")
+    assert lines[4].startswith("with      python 3.")
+    assert "[bench]" in lines
+    assert "seed = 6" in lines
+    assert re.search(r"^parameters +9 +counted +model", out, re.M)
+    assert "agreement: 0 of 160 spikes and logits differ" in out
+    (weights,) = (line.split()[1] for line in lines if line.startswith("weights "))
+    assert Path(weights).is_file()
+    assert "is gone" not in out
+
+
+def test_show_for_machines(two: Said) -> None:
+    found = told(two, "show", "2")
+    assert found["id"] == 2
+    assert (found["state"], found["fault"], found["name"]) == ("done", "", "toy")
+    assert (found["file"], found["overrides"]) == ("toy.toml", ["bench.seed=6"])
+    assert found["document"] == read(Path("toy.toml"), ["bench.seed=6"])
+    assert found["settings"]["model"][0]["batch_size"] == 32
+    assert found["started"] <= found["finished"]
+    assert found["versions"]["snn-kernel"]
+    run = json.loads(two("run", "toy.toml", "bench.seed=6", "--json", "-")[1])
+    assert found["runs"][0]["measures"] == run["runs"][0]["measures"]
+    assert found["runs"][0].keys() == run["runs"][0].keys()
+    assert [e["id"] for e in told(two, "runs")] == [1, 2, 3]
+
+
+def test_a_run_is_repeated_by_its_toml(two: Said) -> None:
+    Path("again.toml").write_text(two("show", "2", "--toml")[1])
+    assert two("run", "again.toml")[0] == 0
+    runs = [told(two, "show", name) for name in ("2", "last")]
+    assert runs[0]["settings"] == runs[1]["settings"]
+    assert runs[0]["runs"][0]["measures"] == runs[1]["runs"][0]["measures"]
+
+
+def test_runs_are_called_by_many_names(two: Said) -> None:
+    first, second = told(two, "runs")
+    folder = first["folder"]
+    for name in ("1", "-2", folder, f"{folder}/", f"./{folder}", str(Path(folder).resolve())):
+        assert told(two, "show", name)["id"] == 1, name
+    for name in ("2", "last", "-1", Path(second["folder"]).name, second["folder"][4:]):
+        assert told(two, "show", name)["id"] == 2, name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("9", "there is no run '9' (the last is 2)"),
+        ("-3", "there is no run '-3' (the last is 2)"),
+        ("0", "there is no run '0' (the last is 2)"),
+        ("tyo", "there is no run 'tyo' (did you mean 'toy'?)"),
+        ("toy", "'toy' names 2 runs (1 or 2?)"),
+        ("", "'' names 2 runs (1 or 2?)"),
+        ("lst", "there is no run 'lst' (the last is 2)"),
+        ("9/one", "there is no run '9/one' (the last is 2)"),
+        ("2/on", "run 2, which is done, has no results of a model 'on' (did you mean 'one'?)"),
+    ],
+)
+def test_a_name_that_leads_nowhere(two: Said, name: str, said: str) -> None:
+    for verb in ("show", "compare"):
+        assert two(verb, name) == (1, "", f"{said}\n")
+
+
+def test_without_any_run(snnk: Said) -> None:
+    assert snnk("runs") == (0, "", "there are no runs in out yet (snnk run FILE makes one)\n")
+    said = "there are no runs in elsewhere yet (snnk run FILE makes one)\n"
+    assert snnk("show", "last", "--out", "elsewhere") == (1, "", said)
+    assert snnk("compare", "1", "2", "--out", "elsewhere") == (1, "", said)
+    assert not Path("out").exists()  # looking makes nothing
+    assert not Path("elsewhere").exists()
+
+
+def test_one_model_of_several(snnk: Said) -> None:
+    text = Path("toy.toml").read_text()
+    more = '[[model]]\nname = "two"\nparams.units = 2\nparams.neuron.kind = "Step"\n'
+    Path("toy.toml").write_text(text.replace("[[postprocessing]]", f"{more}[[postprocessing]]"))
+    assert snnk("run", "toy.toml", "bench.last_run=2")[0] == 0
+    assert len(told(snnk, "show", "1")["runs"]) == 4
+    assert [r["run"] for r in told(snnk, "show", "1/two")["runs"]] == [1, 2]
+    (one,) = told(snnk, "show", "1/two_r2")["runs"]
+    assert (one["model"], one["run"]) == ("two", 2)
+    assert told(snnk, "show", one["files"]["weights"].rpartition("/")[0])["runs"] == [one]
+    out = snnk("show", "1")[1]
+    assert {"one_r1 weights", "two_r2 weights"} <= set(re.findall(r"^\w+ \w+", out, re.M))
+    found = told(snnk, "compare", "1")
+    assert [r["name"] for r in found["runs"]] == ["1/one", "1/two"]
+    assert found["runs"][0]["runs"] == [1, 2]
+    assert {d["key"] for d in found["differences"]} == {"model.0.name", "model.0.params.units"}
+    assert found["notes"] == [f"1/{n}: mean ± standard deviation of 2 runs" for n in ("one", "two")]
+    found = told(snnk, "compare", "1/one_r1", "1/one_r2")
+    assert [r["name"] for r in found["runs"]] == ["1/one_r1", "1/one_r2"]
+    assert found["differences"] == []
+
+
+def test_compare_in_the_terminal(two: Said) -> None:
+    status, out, _ = two("compare", "1", "2")
+    assert status == 0
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[:2] == [["key", "1", "2"], ["bench.seed", "5", "6"]]
+    assert ["measure", "unit", "1", "2", "vs", "1"] in lines
+    assert ["parameters", "9", "9", "="] in lines
+    assert ["differing", "0", "of", "160", "0", "of", "160"] in lines
+    assert two("compare", "1", "1/one")[1].startswith("their configurations do not differ\n")
+
+
+def test_a_narrow_terminal_loses_nothing(two: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = two("compare", "1", "2")[1]
+    monkeypatch.setenv("COLUMNS", "30")
+    narrow = two("compare", "1", "2")[1]
+    assert max(map(len, narrow.splitlines())) <= 30
+    dull = {"key", "measure", "unit"}  # the header, and commas between labels
+    assert set(wide.replace(",", "").split()) - dull <= set(narrow.replace(",", "").split())
+    assert "…" not in narrow
+
+
+def test_compare_in_other_forms(two: Said) -> None:
+    assert "| bench.seed | 5 | 6 |" in two("compare", "1", "2", "--markdown")[1]
+    assert "bench.seed & 5 & 6 \\\\" in two("compare", "1", "2", "--latex")[1]
+    assert "1,parameters,,run,counted,model,9" in two("compare", "1", "2", "--csv")[1]
+    with pytest.raises(SystemExit):
+        two("compare", "1", "2", "--csv", "--latex")
+
+
+def test_compare_for_machines(two: Said) -> None:
+    found = told(two, "compare", "1", "2")
+    assert found["differences"] == [{"key": "bench.seed", "values": {"1": 5, "2": 6}}]
+    (parameters,) = (m for m in found["measures"] if m["name"] == "parameters")
+    spread = {"mean": 9.0, "deviation": None, "count": 1}
+    assert parameters["values"] == {"1": spread, "2": spread}
+    assert parameters["changes"] == {"2": {"how": "ratio", "value": 1.0}}
+    assert found["runs"][1]["agreement"] == {"compared": 160, "differing": 0, "first": ""}
+
+
+def test_one_run_of_one_model_is_nothing_to_compare(two: Said) -> None:
+    said = "run 1 is all there is to compare (name another run)\n"
+    assert two("compare", "1") == two("compare", "1", "1") == (1, "", said)
+
+
+def test_a_failed_run(struck: Callable[[BaseException], int], snnk: Said) -> None:
+    assert struck(RunError("struck by lightning")) == 2
+    out = snnk("show", "last")[1]
+    assert out.startswith("run 1 of toy: failed\nbecause   Count one_r1: struck by lightning\n")
+    assert "one_r1/weights.safetensors" in out
+    assert struck(ZeroDivisionError("division by zero")) == 2
+    fault = told(snnk, "show", "last")["fault"]
+    assert fault == "Count one_r1: unexpected ZeroDivisionError: division by zero"
+    assert snnk("run", "toy.toml")[0] == 0
+    out = snnk("compare", "1", "last")[1]
+    assert "1: failed" in out
+    assert re.search(r"^parameters +– +9$", out, re.M)
+    said = "run 1, which is failed, has no results of a model 'one'\n"
+    assert snnk("show", "1/one") == (1, "", said)
+
+
+def test_an_interrupted_and_a_running_run(
+    struck: Callable[[BaseException], int], snnk: Said
+) -> None:
+    assert struck(KeyboardInterrupt()) == 130
+    found = told(snnk, "show", "last")
+    assert (found["state"], found["fault"]) == ("interrupted", "Count one_r1")
+    out = Path("out")
+    with ledger.entry(out, "toy", out / "toy" / "now", Conditions(), Watch()):
+        assert told(snnk, "show", "last")["state"] == "running"
+    with closing(ledger.connect(out)) as database:
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        database.execute("UPDATE runs SET status = 'running', pid = ?", (dead.pid,))
+    assert {e["state"] for e in told(snnk, "runs")} == {"interrupted"}
+
+
+def test_a_run_that_disagrees_says_so(snnk: Said) -> None:
+    assert snnk("run", "toy.toml", "deploy.deployer.params.wrong=true")[0] == 3
+    assert "  disagrees  " in snnk("runs")[1]
+    assert snnk("show", "last")[1].startswith("run 1 of toy: disagrees\n")
+
+
+def test_a_resumed_run_is_called_by_its_last_invocation(
+    struck: Callable[[BaseException], int], snnk: Said
+) -> None:
+    struck(RunError("struck by lightning"))
+    assert snnk("run", "toy.toml", "bench.seed=7", "--resume")[0] == 0
+    first, second = told(snnk, "runs")
+    assert first["folder"] == second["folder"]
+    assert told(snnk, "show", first["folder"])["id"] == 2
+
+
+def test_files_are_found_where_the_ledger_is_now_or_said_to_be_gone(two: Said) -> None:
+    shutil.move("out", "moved")
+    found = told(two, "show", "1", "--out", "moved")
+    assert found["folder"].startswith("moved/toy/")
+    assert all(Path(path).is_file() for path in found["runs"][0]["files"].values())
+    weights = Path(found["runs"][0]["files"]["weights"])
+    weights.unlink()
+    out = two("show", "1", "--out", "moved")[1]
+    assert f"{weights}  is gone\n" in out
+    assert out.count("is gone") == 1
+    shutil.rmtree(found["folder"])
+    out = two("show", "1", "--out", "moved")[1]
+    assert f"folder    {found['folder']} is gone\n" in out
+    assert "seed = 5" in out  # of the ledger's own
+    assert two("compare", "1", "2", "--out", "moved")[0] == 0
+
+
+def old_ledger(out: Path) -> bytes:
+    """The ledger of `out` as earlier versions wrote it, its runs where they are."""
+    path = out / "runs.sqlite"
+    with closing(sqlite3.connect(path)) as new:
+        columns = "id, name, folder, started, status, results"
+        rows = new.execute(f"SELECT {columns} FROM runs").fetchall()
+    path.unlink()
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT, folder TEXT, started TEXT, "
+            "status TEXT, results TEXT)"
+        )
+        old.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
+        insert = "INSERT INTO runs (name, folder, status) VALUES ('toy', 'gone', ?)"
+        for status in ("failed (RunError)", "failed (KeyboardInterrupt)", "running"):
+            old.execute(insert, (status,))
+    return path.read_bytes()
+
+
+def test_an_old_ledger_is_read_as_it_is_and_brought_up_to_date_by_a_run(two: Said) -> None:
+    before = old_ledger(Path("out"))
+    states = [(e["state"], e["fault"]) for e in told(two, "runs")]
+    assert states[:3] == [("done", ""), ("done", ""), ("failed", "RunError")]
+    assert states[3:] == [("interrupted", ""), ("interrupted", "")]
+    assert "seed = 5" in two("show", "1")[1]  # from the lock file
+    for status in (two("show", "4")[0], two("compare", "1", "2", "3")[0]):
+        assert status == 0
+    assert Path("out/runs.sqlite").read_bytes() == before
+    assert two("run", "toy.toml")[0] == 0
+    found = told(two, "compare", "1", "last")
+    assert found["differences"] == []
+    assert any("defaults are left out" in note for note in found["notes"])
+    assert told(two, "show", "last")["settings"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_ledger_that_cannot_be_written_is_read(two: Said) -> None:
+    Path("out/runs.sqlite").chmod(0o400)
+    Path("out").chmod(0o500)
+    try:
+        assert two("show", "1")[0] == 0
+    finally:
+        Path("out").chmod(0o700)
+
+
+HINT = "(move it away and another is begun; runs stay in their folders)"
+
+
+@pytest.mark.parametrize("verb", [("runs",), ("show", "1"), ("compare", "1", "2")])
+def test_a_damaged_ledger_is_told(two: Said, verb: tuple[str, ...]) -> None:
+    path = Path("out/runs.sqlite")
+    path.write_bytes(b"no database at all" * 100)
+    where = "out/runs.sqlite: the ledger of runs cannot be used:"
+    said = (2, "", f"{where} file is not a database {HINT}\n")
+    assert two(*verb) == said
+    folders = len(list(Path("out/toy").iterdir()))
+    assert two("run", "toy.toml") == said  # before anything is run
+    assert len(list(Path("out/toy").iterdir())) == folders
+
+
+@pytest.mark.parametrize("column", ["results", "conditions", "folder", "status", "started"])
+@pytest.mark.parametrize("cell", ["{", "[]", '{"runs": [{}]}', '{"runs": 3}', None, b"\xff", 3])
+def test_a_damaged_row_hides_no_other(two: Said, column: str, cell: Any) -> None:
+    with closing(sqlite3.connect("out/runs.sqlite")) as database, database:
+        database.execute(f"UPDATE runs SET {column} = ? WHERE id = 1", (cell,))
+    assert [e["state"] for e in told(two, "runs")][1] == "done"
+    assert [two(*verb)[0] for verb in (("runs",), ("show", "1"), ("show", "2"))] == [0, 0, 0]
+    assert two("compare", "1", "2")[0] == 0
+    assert two("run", "toy.toml")[0] == 0
+    if column == "results" and cell == "{":
+        assert two("show", "1")[1].startswith("run 1 of toy: damaged\nbecause   its row in the ")
+
+
+@pytest.mark.parametrize("verb", [("runs",), ("show", "1"), ("compare", "1", "2")])
+def test_looking_back_imports_no_framework(two: Said, verb: tuple[str, ...]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "snnk", *verb]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "snnk.ledger" in names
+    assert not names & {"torch", "spikingjelly", "sklearn", "scipy", "snn_kernel.registry"}
+
+
+def test_an_empty_file_is_an_empty_ledger(snnk: Said) -> None:
+    Path("out").mkdir()
+    Path("out/runs.sqlite").touch()
+    assert snnk("runs")[0] == 0
+    assert snnk("run", "toy.toml")[0] == 0
+    assert len(told(snnk, "runs")) == 1
+
+
+def test_a_full_disk_hides_no_result(snnk: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = ledger.connect
+
+    def full(out: Path) -> sqlite3.Connection:
+        database = connect(out)
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        return database
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "connect", full)
+        status, out, err = snnk("run", "toy.toml", "bench.last_run=30")
+    assert status == 0
+    assert "one, run 30" in out
+    said = "how this run ended is not recorded: database or disk is full"
+    assert said in " ".join(err.split())
+    assert told(snnk, "show", "last")["state"] == "running"  # of this very process
+
+
+def test_toml_of_a_run_whose_document_is_lost(two: Said) -> None:
+    old_ledger(Path("out"))
+    status, out, err = two("show", "3", "--toml")
+    assert (status, out) == (1, "")
+    assert err == "run 3: its configuration is not recorded\n"
+    assert tomllib.loads(two("show", "1", "--toml")[1])["bench"]["seed"] == 5
