@@ -7,7 +7,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,13 @@ import numpy as np
 import pytest
 
 from snn_kernel import Prediction, RunError, write_atomic
+from snn_kernel.plan import plan
+from snn_kernel.record import RunFolder
 from snn_kernel.results import agree
 from snnk import ledger
 from snnk.command import main
 from snnk.console import Watch
+from snnk.document import read
 from snnk.entry import Conditions
 from snnk.leftovers import sweep
 from toys import LISTENED, Count
@@ -129,6 +134,23 @@ def test_evaluate_false_still_deploys(experiment: Path) -> None:
 
 def test_disabled_models_are_skipped(experiment: Path) -> None:
     assert results(experiment, "model.0.disabled=true") == []
+
+
+def test_runs_that_start_at_the_same_moment_have_folders_of_their_own(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, out = plan(read(experiment)), experiment.parent / "out"
+    monkeypatch.setattr(time, "strftime", lambda _: "now")
+    barrier = threading.Barrier(8)
+
+    def start(_: int) -> Path:
+        barrier.wait()
+        return RunFolder.open(made, out, print).path
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(start, range(8)))
+    assert sorted(p.name for p in found) == ["now", *(f"now_{i}" for i in range(1, 8))]
+    assert len(list(out.glob("toy/*/lock.json"))) == 8
 
 
 def test_load_takes_the_newest_weights(

@@ -98,10 +98,8 @@ class Checker:
                 return self._fault(place, f"is a list: write [{place}]", whose)
             rows = [self.choose(slot, t, _below(place, str(i)), whose) for i, t in enumerate(table)]
             return tuple(row for row in rows if row is not _ABSENT)
-        choice = self.choose(slot, table, place, whose)
-        return (
-            choice if tp is Choice or Choice in get_args(tp) else getattr(choice, "config", _ABSENT)
-        )
+        choice, whole = self.choose(slot, table, place, whose), Choice in (tp, *get_args(tp))
+        return choice if whole else getattr(choice, "config", _ABSENT)
 
     def _value(self, tp: Any, value: Any, key: str, place: str, whose: str) -> Any:
         origin, args = get_origin(tp), get_args(tp)

@@ -64,9 +64,7 @@ class RunFolder:
     ) -> RunFolder:
         """A new folder, with a lock file that says what ran with which versions of what; or else
         the first of the folders `left` by interrupted runs that has just this lock file."""
-        path = stem = out / plan.bench.name / time.strftime("%Y-%m-%d_%H-%M-%S")
-        while path.exists():
-            path = stem.with_name(f"{stem.name}_{len(list(stem.parent.glob(f'{stem.name}*')))}")
+        stem, twins = out / plan.bench.name / time.strftime("%Y-%m-%d_%H-%M-%S"), 0
         names = {"snn-kernel", "numpy", "torch", *(c.offer.plugin for c in plan.choices())}
         found = sorted((d.name, d.version) for d in metadata.distributions() if d.name in names)
         inline = {p.name: p.version for p in plan.registry.plugins if p.module in plan.bench.inline}
@@ -74,8 +72,14 @@ class RunFolder:
         lock = {"platform": platform.platform(), "versions": versions, "document": plan.document}
         text = json.dumps(lock, indent=2, default=str)
         same = [p for p in left if (p / LOCK).is_file() and (p / LOCK).read_text("utf-8") == text]
-        folder = same[0] if same else write_atomic(path / LOCK, text).parent
-        return cls(folder, versions, warn)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        while not same:
+            path = stem.with_name(f"{stem.name}_{twins}") if twins else stem
+            with suppress(FileExistsError):  # be it made by another run at this very moment
+                path.mkdir()
+                same = [write_atomic(path / LOCK, text).parent]
+            twins += 1
+        return cls(same[0], versions, warn)
 
     def weights(self, label: str) -> Path:
         """The newest weights of `label` from an earlier run of the same bench; RunError if none."""
