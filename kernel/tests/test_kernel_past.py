@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -395,3 +396,40 @@ def test_toml_of_a_run_whose_document_is_lost(two: Said) -> None:
     assert (status, out) == (1, "")
     assert err == "run 3: its configuration is not recorded\n"
     assert tomllib.loads(two("show", "1", "--toml")[1])["bench"]["seed"] == 5
+
+
+@pytest.mark.parametrize("where", [".", "toy.toml/x.json"])
+def test_results_that_cannot_be_written_are_told_before_the_run(snnk: Said, where: str) -> None:
+    status, _, err = snnk("run", "toy.toml", "--json", where)
+    assert status == 1
+    assert err.startswith(f"--json: {where}")
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("out", ["toy.toml", "toy.toml/out"])
+def test_a_folder_that_cannot_be_made_is_told(snnk: Said, out: str) -> None:
+    status, _, err = snnk("run", "toy.toml", "--out", out)
+    assert status == 2
+    assert err.startswith(f"{out}: runs cannot be kept here: ")
+    assert err.endswith("(--out names another folder)\n")
+
+
+def test_names_with_brackets_are_shown_as_they_are(snnk: Said) -> None:
+    change = ("model.0.name=[bold]x[red]", "bench.name=[dim]y")
+    assert "[bold]x[red], run 1" in snnk("run", "toy.toml", *change)[1]
+    out = snnk("show", "1")[1]
+    assert out.startswith("run 1 of [dim]y: done")
+    assert "[bold]x[red], run 1" in out
+    assert snnk("run", "toy.toml", *change, "bench.seed=8")[0] == 0
+    assert snnk("compare", "1", "2")[0] == 0
+
+
+def test_many_processes_bring_one_old_ledger_up_to_date(two: Said) -> None:
+    old_ledger(Path("out"))
+
+    def connect(_: int) -> int:
+        with closing(ledger.connect(Path("out"))) as database:
+            return len(database.execute("SELECT conditions FROM runs").fetchall())
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(connect, range(8))) == [5] * 8

@@ -130,6 +130,7 @@ def _plan(given: argparse.Namespace) -> tuple[Any, list[Any]]:
 
 
 def _run(given: argparse.Namespace) -> int:
+    _writable(given.json)
     plan, files = _plan(given)
     launch: Any = map
     if given.launcher != "local":
@@ -159,9 +160,23 @@ def _run(given: argparse.Namespace) -> int:
                 complete(report)
         finally:
             plan.registry.manager.unregister(watch)
-    if not _written(given.json, ledger.results(report)):
+    if given.json != "-":
         console.show(report)
+    _written(given.json, ledger.results(report))
     return DISAGREE if any(r.agreement and r.agreement.differing for r in report.runs) else 0
+
+
+def _writable(where: str | None) -> None:
+    """ConfigError, before anything is run, if results cannot be written where --json says."""
+    from snn_kernel.errors import ConfigError, Fault
+
+    if not where or where == "-":
+        return
+    folder = next(p for p in Path(where).absolute().parents if p.exists())
+    if Path(where).is_dir():
+        raise ConfigError(Fault("--json", f"{where} is a folder", "", "name a file"))
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(Fault("--json", f"{where}: {folder} is no folder to write in"))
 
 
 def _written(where: str | None, told: Any) -> bool:

@@ -81,7 +81,7 @@ def show(report: Report) -> None:
     """The results of a report on standard output."""
     console = screen()
     for run in report.runs:
-        console.print(f"\n[bold]{run.model}[/bold], run {run.run}")
+        console.print(Text.assemble("\n", (run.model, "bold"), f", run {run.run}"))
         console.print(measures(run.measures))
         if run.agreement:
             console.print(agreement(run.agreement))
@@ -95,7 +95,8 @@ def show(report: Report) -> None:
 def screen() -> Console:
     """Standard output; what reads it through a pipe gets lines as long as they are."""
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(highlight=False, width=_WIDTH_MAX if piped else None)
+    width = _WIDTH_MAX if piped else None
+    return Console(highlight=False, markup=False, width=width)  # names may hold brackets
 
 
 def measures(shown: Iterable[Measure], how: bool = False) -> Grid:

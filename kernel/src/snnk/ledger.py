@@ -46,7 +46,11 @@ class Witness(Protocol):
 def connect(out: Path) -> sqlite3.Connection:
     """The ledger of all runs below folder `out`, made if it is not there and brought up to date if
     it is from before some of the columns; RunError if that cannot be."""
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"runs cannot be kept here: {error.strerror}"
+        raise RunError(Fault(str(out), what, "", "--out names another folder")) from error
     with _told(out):
         database = sqlite3.connect(out / "runs.sqlite", isolation_level=None)
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())

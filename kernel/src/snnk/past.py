@@ -29,7 +29,7 @@ def show(picked: Picked) -> None:
     if entry.conditions.document:
         console.print(Text("\n" + write(entry.conditions.document)), soft_wrap=True)
     for made in entry.made:
-        console.print(f"[bold]{made.model}[/bold], run {made.run}")
+        console.print(Text.assemble((made.model, "bold"), f", run {made.run}"))
         console.print(measures(made.measures, how=True))
         if made.agreement:
             console.print(agreement(made.agreement))
