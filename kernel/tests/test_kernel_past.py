@@ -105,6 +105,13 @@ def test_show_for_machines(two: Said) -> None:
     assert [e["id"] for e in told(two, "runs")] == [1, 2, 3]
 
 
+def test_a_run_that_was_to_stop_early_says_so(two: Said) -> None:
+    assert two("run", "toy.toml", "--until", "train")[0] == 0
+    assert "asked     snnk run toy.toml --until train\n" in two("show", "last")[1]
+    (found,) = told(two, "compare", "1", "last")["differences"]
+    assert found == {"key": "--until", "values": {"1": "evaluate", "3": "train"}}
+
+
 def test_a_run_is_repeated_by_its_toml(two: Said) -> None:
     Path("again.toml").write_text(two("show", "2", "--toml")[1])
     assert two("run", "again.toml")[0] == 0

@@ -154,7 +154,8 @@ def _run(given: argparse.Namespace) -> int:
             file.keep(folder.path)
         plan.registry.manager.register(watch)
         try:
-            asked = conditions(plan, given.file, given.overrides, folder.versions)
+            known = (given.file, given.overrides, given.until, folder.versions)
+            asked = conditions(plan, *known)
             with ledger.entry(given.out, plan.bench.name, folder.path, asked, watch) as complete:
                 report = Run(plan, folder, given.until, launch).carry()
                 complete(report)

@@ -35,7 +35,8 @@ class Column:
             return {}
         if self.made and isinstance(models := table.get("model"), list):
             table["model"] = [m for m in models if m.get("name") == self.made[0].model]
-        return table | {"versions": {**known.versions, "platform": known.platform}}
+        until = {"--until": known.until} if told == "settings" else {}
+        return table | until | {"versions": {**known.versions, "platform": known.platform}}
 
 
 @frozen

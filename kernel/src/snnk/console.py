@@ -38,6 +38,7 @@ class Watch:
             TextColumn("[dim]{task.fields[facts]}"),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,  # else it ends files with empty lines
         )
         self._shown: dict[str, Any] = {}
 

@@ -24,7 +24,8 @@ DAMAGED = "damaged"  # what the ledger has of it cannot be read
 @frozen
 class Conditions:
     """What a run was asked, and with what it ran: the file and what the command line overrode, the
-    document that they make, every setting with defaults included, and versions."""
+    document that they make, every setting with defaults included, the last step that was to be
+    made (empty where it is not known), and versions."""
 
     file: str = ""
     overrides: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Conditions:
     settings: Mapping[str, Any] = field(factory=dict)
     versions: Mapping[str, str] = field(factory=dict)
     platform: str = ""
+    until: str = ""
 
 
 @frozen

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
+from snnk.command import STEPS
 from snnk.comparison import Comparison
 from snnk.console import agreement, measures, screen
 from snnk.document import write
@@ -63,7 +64,8 @@ def _facts(entry: Entry) -> Iterator[tuple[str, str]]:
     if entry.fault:
         yield "because", entry.fault
     if given.file:
-        yield "asked", shlex.join(("snnk", "run", given.file, *given.overrides))
+        until = () if given.until in ("", STEPS[-1]) else ("--until", given.until)
+        yield "asked", shlex.join(("snnk", "run", given.file, *given.overrides, *until))
     if started:
         yield "started", f"{started}, took {finished - started}" if finished else str(started)
     yield "folder", f"{entry.folder}{'' if entry.folder.exists() else ' is gone'}"

@@ -15,11 +15,11 @@ from snnk.entry import Conditions
 
 
 def conditions(
-    plan: Plan, file: Path, overrides: Iterable[str], versions: Mapping[str, str]
+    plan: Plan, file: Path, overrides: Iterable[str], until: str, versions: Mapping[str, str]
 ) -> Conditions:
     """What a run of `plan`, which `file` and `overrides` make, was asked, and with what it ran."""
     asked = (str(file), tuple(overrides), plan.document, settings(plan))
-    return Conditions(*asked, versions, platform.platform())
+    return Conditions(*asked, versions, platform.platform(), until)
 
 
 def settings(plan: Plan) -> dict[str, Any]:
