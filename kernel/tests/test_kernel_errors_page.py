@@ -87,6 +87,29 @@ def test_what_the_classes_say(experiment: Path, monkeypatch: Any, capsys: Any) -
     shown(lines.partition("\n\n")[0])
 
 
+def test_what_stands_in_the_way_of_keeping_a_run(
+    experiment: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.chdir(experiment.parent)
+    for change in (("--out", "toy.toml"), ("--json", "toy.toml/x.json")):
+        assert command.main(["run", "toy.toml", *change]) in (command.WRONG, command.FAILED)
+        shown(capsys.readouterr().err.strip())
+    Path("out").mkdir()
+    Path("out/runs.sqlite").write_text("no database")
+    assert command.main(["run", "toy.toml"]) == command.FAILED
+    shown(capsys.readouterr().err.strip())
+
+
+def test_runs_that_are_not_there(experiment: Path, monkeypatch: Any, capsys: Any) -> None:
+    monkeypatch.chdir(experiment.parent)
+    for _ in range(2):
+        command.main(["run", "toy.toml"])
+    for words in ("show 9", "show toy", "show 2/on", "compare 1"):
+        capsys.readouterr()
+        assert command.main(words.split()) == command.WRONG
+        shown(capsys.readouterr().err.strip())
+
+
 def test_an_error_that_nobody_meant(experiment: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setattr(Points, "load", lambda *_: 1 / 0)
     monkeypatch.chdir(experiment.parent)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from snn_kernel import RunError
-from snnk import ledger
+from snnk import entry, ledger
 from snnk.command import main
 from snnk.console import Watch
 from snnk.document import read
@@ -440,3 +440,37 @@ def test_many_processes_bring_one_old_ledger_up_to_date(two: Said) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(connect, range(8))) == [5] * 8
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "runs.md").read_text("utf-8")
+
+
+def keys(value: Any) -> set[str]:
+    """The keys of what the page documents one by one; not of what is by other names."""
+    if isinstance(value, list):
+        return set().union(*map(keys, value))
+    if not isinstance(value, dict):
+        return set()
+    return value.keys() | keys([value.get(k) for k in ("runs", "differences", "measures")])
+
+
+def test_the_page_has_every_key_of_the_json(two: Said) -> None:
+    documented = [set(re.findall(r'"(\w+)"', text)) for text in PAGE.split("\n- ")]
+    (shown,) = (d for d in documented if "overrides" in d)
+    assert told(two, "show", "1").keys() == shown
+    (compared,) = (d for d in documented if "differences" in d)
+    found = told(two, "compare", "1", "2")
+    spread, change = (next(iter(found["measures"][0][k].values())) for k in ("values", "changes"))
+    assert keys(found) | spread.keys() | change.keys() | {"ratio", "difference"} == compared
+
+
+def test_the_page_has_every_column_of_the_ledger(two: Said) -> None:
+    with closing(sqlite3.connect("out/runs.sqlite")) as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(runs)")]
+    told_of = PAGE.partition("## The ledger")[2].partition("A ledger of")[0]
+    assert re.findall(r"`(\w+)`", told_of)[1:] == columns
+
+
+def test_the_page_has_every_state() -> None:
+    states = (entry.DONE, entry.DISAGREES, entry.FAILED, entry.INTERRUPTED, entry.RUNNING)
+    assert all(f"`{state}`" in PAGE for state in (*states, entry.DAMAGED))

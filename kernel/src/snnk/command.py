@@ -173,9 +173,9 @@ def _writable(where: str | None) -> None:
 
     if not where or where == "-":
         return
-    folder = next(p for p in Path(where).absolute().parents if p.exists())
     if Path(where).is_dir():
         raise ConfigError(Fault("--json", f"{where} is a folder", "", "name a file"))
+    folder = next(p for p in Path(where).parents if p.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(Fault("--json", f"{where}: {folder} is no folder to write in"))
 

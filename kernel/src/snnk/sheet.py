@@ -126,7 +126,7 @@ def _change(change: Change | None, percent: bool) -> str:
         return "="
     if change.how == "ratio":
         return f"× {change.value:,.0f}" if change.value >= 100 else f"× {change.value:#.3g}"
-    text = f"{100 * change.value:+.2f}" if percent else f"{change.value:+.4g}"
+    text = f"{100 * change.value:+.2f}" if percent else f"{change.value:+.3g}"
     return text.replace("-", "−")
 
 
