@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +128,9 @@ def _plan(given: argparse.Namespace) -> tuple[Any, list[Any]]:
 
 
 def _run(given: argparse.Namespace) -> int:
-    _writable(given.json)
+    from snnk import machine
+
+    machine.writable(given.json)
     plan, files = _plan(given)
     launch: Any = map
     if given.launcher != "local":
@@ -163,34 +163,8 @@ def _run(given: argparse.Namespace) -> int:
             plan.registry.manager.unregister(watch)
     if given.json != "-":
         console.show(report)
-    _written(given.json, ledger.results(report))
+    machine.written(given.json, ledger.results(report))
     return DISAGREE if any(r.agreement and r.agreement.differing for r in report.runs) else 0
-
-
-def _writable(where: str | None) -> None:
-    """ConfigError, before anything is run, if results cannot be written where --json says."""
-    from snn_kernel.errors import ConfigError, Fault
-
-    if not where or where == "-":
-        return
-    if Path(where).is_dir():
-        raise ConfigError(Fault("--json", f"{where} is a folder", "", "name a file"))
-    folder = next(p for p in Path(where).parents if p.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError(Fault("--json", f"{where}: {folder} is no folder to write in"))
-
-
-def _written(where: str | None, told: Any) -> bool:
-    """JSON to where --json says, if it does; whether that was standard output."""
-    if where:
-        from snn_kernel.record import write_atomic
-
-        text = json.dumps(told, indent=2, default=str)
-        if where == "-":
-            print(text)
-        else:
-            write_atomic(Path(where), text)
-    return where == "-"
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -228,67 +202,21 @@ def _doctor(_: argparse.Namespace) -> int:
 
 
 def _runs(given: argparse.Namespace) -> int:
-    from snnk.entry import as_text
-    from snnk.ledger import entries
+    from snnk import lookback
 
-    found = entries(given.out)
-    if not found:
-        print(_no_runs(given.out), file=sys.stderr)
-    if _written(given.json, [e.as_json() for e in found]):
-        return 0
-    for e in found:
-        overrides = shlex.join(e.conditions.overrides)
-        line = f"{e.id:4}  {as_text(e.started):19}  {e.state:11}  {e.folder}  {overrides}"
-        print(line.rstrip())
-    return 0
-
-
-def _no_runs(out: Path) -> Any:
-    from snn_kernel.errors import Fault
-
-    return Fault("", f"there are no runs in {out} yet", "", "snnk run FILE makes one")
-
-
-def _picked(out: Path, names: Sequence[str]) -> list[Any]:
-    """The runs, or models of runs, of these names."""
-    from snn_kernel.errors import ConfigError
-    from snnk import ledger, reference
-
-    if not (entries := ledger.entries(out)):
-        raise ConfigError(_no_runs(out))
-    return [reference.pick(entries, name) for name in names]
+    return lookback.runs(given.out, given.json)
 
 
 def _show(given: argparse.Namespace) -> int:
-    from snn_kernel.errors import ConfigError
-    from snnk import document, past
+    from snnk import lookback
 
-    (picked,) = _picked(given.out, [given.run])
-    if given.toml:
-        if not (found := picked.entry.conditions.document):
-            raise ConfigError(f"run {picked.name}: its configuration is not recorded")
-        print(document.write(found), end="")
-    elif not _written(given.json, picked.entry.as_json()):
-        past.show(picked)
-    return 0
+    return lookback.show(given.out, given.run, given.json, given.toml)
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from snn_kernel.errors import ConfigError, Fault
-    from snnk import past, sheet
-    from snnk.comparison import Comparison
+    from snnk import lookback
 
-    comparison = Comparison.of(_picked(given.out, given.runs))
-    if len(comparison.columns) < 2:
-        what = f"run {comparison.columns[0].name} is all there is to compare"
-        raise ConfigError(Fault("", what, "", "name another run"))
-    if _written(given.json, comparison.as_json()):
-        return 0
-    if given.form:
-        print(sheet.FORMS[given.form](comparison))
-    else:
-        past.compare(comparison)
-    return 0
+    return lookback.compare(given.out, given.runs, given.json, given.form)
 
 
 def _new(given: argparse.Namespace) -> int:
