@@ -239,6 +239,29 @@ def test_a_failed_run(struck: Callable[[BaseException], int], snnk: Said) -> Non
     assert snnk("show", "1/one") == (1, "", said)
 
 
+def test_what_was_done_before_a_failure_is_kept(
+    snnk: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, calls = Count.apply, []
+
+    def fail(*given: Any) -> Any:
+        calls.append(told(snnk, "show", "last"))
+        if len(calls) == 3:
+            raise RunError("struck by lightning")
+        return kept(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Count, "apply", fail)
+        assert snnk("run", "toy.toml", "bench.last_run=4")[0] == 2
+    assert [(c["state"], len(c["runs"])) for c in calls] == [("running", n) for n in range(3)]
+    found = told(snnk, "show", "last")
+    assert (found["state"], found["fault"]) == ("failed", "Count one_r3: struck by lightning")
+    assert [r["run"] for r in found["runs"]] == [1, 2]
+    assert snnk("run", "toy.toml", "bench.last_run=2")[0] == 0
+    whole = told(snnk, "show", "last")["runs"]
+    assert [r["measures"] for r in found["runs"]] == [r["measures"] for r in whole]
+
+
 def test_an_interrupted_and_a_running_run(
     struck: Callable[[BaseException], int], snnk: Said
 ) -> None:
@@ -392,8 +415,8 @@ def test_a_full_disk_hides_no_result(snnk: Said, monkeypatch: pytest.MonkeyPatch
         status, out, err = snnk("run", "toy.toml", "bench.last_run=30")
     assert status == 0
     assert "one, run 30" in out
-    said = "how this run ended is not recorded: database or disk is full"
-    assert said in " ".join(err.split())
+    said = "the ledger does not have the status and results and finished of run 1"
+    assert f"{said}: database or disk is full" in " ".join(err.split())
     assert told(snnk, "show", "last")["state"] == "running"  # of this very process
 
 

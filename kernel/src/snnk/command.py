@@ -14,7 +14,7 @@ from snnk import guests
 
 WRONG, FAILED, DISAGREE, INTERRUPTED = 1, 2, 3, 130
 STEPS = ("preprocess", "train", "deploy", "evaluate")
-FORMS = ("markdown", "latex", "csv")
+FORMS = {"markdown": "as tables", "latex": "as tables for booktabs", "csv": "in full precision"}
 NEW = ("neuron", "dataset", "preprocessing", "model", "framework", "postprocessing", "deployer")
 
 _RUN = "as `snnk runs` numbers it, `last`, or its folder; RUN/MODEL for one of its models"
@@ -53,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
     show.add_argument("--toml", action="store_true", help="its file alone, to be run again")
     forms = compare.add_mutually_exclusive_group()
-    for form in FORMS:
-        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form)
+    for form, what in FORMS.items():
+        forms.add_argument(f"--{form}", dest="form", action="store_const", const=form, help=what)
     kinds.add_argument("name", nargs="?", help="document this kind")
     kinds.add_argument("--markdown", action="store_true", help="all of them, as docs/config.md")
     return made
@@ -156,9 +156,9 @@ def _run(given: argparse.Namespace) -> int:
         try:
             known = (given.file, given.overrides, given.until, folder.versions)
             asked = conditions(plan, *known)
-            with ledger.entry(given.out, plan.bench.name, folder.path, asked, watch) as complete:
-                report = Run(plan, folder, given.until, launch).carry()
-                complete(report)
+            with ledger.entry(given.out, plan.bench.name, folder.path, asked, watch) as row:
+                report = Run(plan, folder, given.until, row.through(launch)).carry()
+                row.complete(report)
         finally:
             plan.registry.manager.unregister(watch)
     if given.json != "-":

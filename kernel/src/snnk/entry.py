@@ -12,7 +12,7 @@ from typing import Any
 from attrs import asdict, evolve, field, fields, frozen
 
 from snn_kernel.record import LOCK
-from snn_kernel.results import Measure, ModelReport, Report
+from snn_kernel.results import Measure, ModelReport
 from snn_network import Agreement
 from snnk.leftovers import alive
 
@@ -47,9 +47,10 @@ class Made:
     files: Mapping[str, Path]
 
     @classmethod
-    def of(cls, one: ModelReport, report: Report) -> Made:
-        """What a report says of one of its models."""
-        return cls(one.model, one.run, one.measures, one.agreement, {**one.files, **report.files})
+    def of(cls, one: ModelReport, files: Mapping[str, Path] | None = None) -> Made:
+        """What is reported of one model, with the files of the whole report."""
+        every = {**one.files, **(files or {})}
+        return cls(one.model, one.run, one.measures, one.agreement, every)
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Made:

@@ -6,15 +6,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from attrs import asdict
+from attrs import asdict, field, frozen
 
 from snn_kernel.errors import Fault, RunError
-from snn_kernel.results import Report
+from snn_kernel.results import ModelReport, Report
 from snnk import faults
 from snnk.entry import DONE, FAILED, INTERRUPTED, RUNNING, Conditions, Entry, Made
 from snnk.leftovers import alive
@@ -32,6 +32,9 @@ _COLUMNS = {
     "fault": "TEXT",
     "conditions": "TEXT",
 }
+
+
+Launch = Callable[..., Iterable[ModelReport]]
 
 
 class Witness(Protocol):
@@ -87,45 +90,72 @@ def interrupted(out: Path, name: str) -> list[Path]:
     return [Path(folder) for folder in dict.fromkeys(row[0] for row in rows) if folder not in over]
 
 
+@frozen
+class Row:
+    """The row of a run under way, which learns of each model as soon as it is done."""
+
+    database: sqlite3.Connection
+    id: int
+    witness: Witness
+    made: list[Made] = field(factory=list)
+
+    def through(self, launch: Launch) -> Launch:
+        """The same launch; what it makes is kept in the row on its way, whatever fails later."""
+
+        def kept(carry: Any, jobs: Any) -> Iterator[ModelReport]:
+            for one in launch(carry, jobs):
+                self.made.append(Made.of(one))
+                self.change(results=json.dumps({"runs": [made.as_json() for made in self.made]}))
+                yield one
+
+        return kept
+
+    def complete(self, report: Report) -> None:
+        """The run is done."""
+        self.change(status=DONE, results=json.dumps(results(report)), finished=_now())
+
+    def fail(self, error: BaseException) -> None:
+        """The run is not: why, and at which step."""
+        stopped = isinstance(error, KeyboardInterrupt)
+        said = "" if stopped else "\n".join(faults.lines(error))
+        fault = ": ".join(filter(None, (self.witness.step, said)))
+        self.change(status=INTERRUPTED if stopped else FAILED, fault=fault, finished=_now())
+
+    def change(self, **values: str) -> None:
+        """Set columns; if that fails, the run goes on all the same, and the user is warned."""
+        change = f"UPDATE runs SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?"
+        try:
+            self.database.execute(change, (*values.values(), self.id))
+        except sqlite3.Error as error:
+            told = f"the ledger does not have the {' and '.join(values)} of run {self.id}: {error}"
+            self.witness.warn(told)
+
+
 @contextmanager
 def entry(
     out: Path, name: str, folder: Path, conditions: Conditions, witness: Witness
-) -> Iterator[Callable[[Report], None]]:
-    """A row for one invocation; call what it yields with the report to complete it. An exception
-    becomes its status and its fault, with the step that `witness` saw it at; a row that still says
-    running belongs to a process that lives or was killed."""
+) -> Iterator[Row]:
+    """The row of one invocation, to be completed. An exception becomes its status and its fault,
+    with the step that `witness` saw it at; a row that still says running belongs to a process that
+    lives or was killed."""
     with closing(connect(out)) as database:
-        row: dict[str, Any] = {
-            "name": name,
-            "folder": str(folder),
-            "started": _now(),
-            "status": RUNNING,
-        }
-        row |= {"pid": os.getpid(), "conditions": json.dumps(asdict(conditions), default=str)}
-        insert = f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
+        values = {"name": name, "folder": str(folder), "started": _now(), "status": RUNNING}
+        known = (os.getpid(), json.dumps(asdict(conditions), default=str))
+        columns = ", ".join((*values, "pid", "conditions"))
+        insert = f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?)"
         with _told(out):
-            number = database.execute(insert, tuple(row.values())).lastrowid
-
-        def close(status: str, results: str = "", fault: str = "") -> None:
-            change = "UPDATE runs SET status = ?, results = ?, fault = ?, finished = ? WHERE id = ?"
-            try:
-                database.execute(change, (status, results, fault, _now(), number))
-            except sqlite3.Error as error:  # what was made must be shown all the same
-                witness.warn(f"{out / 'runs.sqlite'}: how this run ended is not recorded: {error}")
-
+            number = database.execute(insert, (*values.values(), *known)).lastrowid
+        row = Row(database, number or 0, witness)
         try:
-            yield lambda report: close(DONE, json.dumps(results(report)))
+            yield row
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            fault = "" if stopped else "\n".join(faults.lines(error))
-            at = f"{witness.step}: {fault}".removesuffix(": ") if witness.step else fault
-            close(INTERRUPTED if stopped else FAILED, fault=at)
+            row.fail(error)
             raise
 
 
 def results(report: Report) -> dict[str, Any]:
     """What a report says, as JSON has it."""
-    return {"runs": [Made.of(one, report).as_json() for one in report.runs]}
+    return {"runs": [Made.of(one, report.files).as_json() for one in report.runs]}
 
 
 def _now() -> str:
