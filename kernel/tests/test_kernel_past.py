@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -12,18 +14,21 @@ import sys
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snn_kernel import RunError
-from snnk import entry, ledger
+from snnk import entry, ledger, past
 from snnk.command import main
 from snnk.console import Watch
 from snnk.document import read
 from snnk.entry import Conditions
+from snnk.reference import Picked
 from toys import Count
 
 Said = Callable[..., tuple[int, str, str]]
@@ -294,6 +299,16 @@ def test_a_resumed_run_is_called_by_its_last_invocation(
     assert told(snnk, "show", first["folder"])["id"] == 2
 
 
+def test_a_run_goes_on_where_the_ledger_is_now(
+    struck: Callable[[BaseException], int], snnk: Said
+) -> None:
+    struck(RunError("struck by lightning"))
+    shutil.move("out", "moved")
+    change = ("bench.seed=7", "--resume", "--out", "moved")
+    assert snnk("run", "toy.toml", *change)[0] == 0
+    assert len(list(Path("moved/toy").iterdir())) == 1
+
+
 def test_files_are_found_where_the_ledger_is_now_or_said_to_be_gone(two: Said) -> None:
     shutil.move("out", "moved")
     found = told(two, "show", "1", "--out", "moved")
@@ -391,6 +406,36 @@ def test_looking_back_imports_no_framework(two: Said, verb: tuple[str, ...]) -> 
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "snnk.ledger" in names
     assert not names & {"torch", "spikingjelly", "sklearn", "scipy", "snn_kernel.registry"}
+
+
+CELLS = st.one_of(
+    st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20),
+    st.binary(max_size=5), st.sampled_from(["running", "done", "{}", '{"runs": []}', "toy", "/"]),
+)  # fmt: skip
+COLUMNS = ("name", "folder", "started", "status", "results", "pid", "finished", "fault")
+
+
+@given(st.fixed_dictionaries(dict.fromkeys((*COLUMNS, "conditions"), CELLS)))
+def test_any_row_is_an_entry(cells: dict[str, Any]) -> None:
+    found = entry.Entry.read({"id": 1, **cells}, Path("out"))
+    assert found.id == 1
+    assert json.loads(json.dumps(found.as_json(), default=str))["state"] == found.state
+    assert list(found.files()) == [] or found.folder.exists()
+    with redirect_stdout(io.StringIO()):
+        past.show(Picked("1", found))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_garbled_ledger_is_read_or_told(two: Said, seed: int) -> None:
+    path, chance = Path("out/runs.sqlite"), random.Random(seed)
+    data = bytearray(path.read_bytes())
+    for _ in range(chance.choice((1, 10, 200))):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    path.write_bytes(data)
+    for verb in (("runs",), ("show", "2"), ("compare", "1", "2"), ("run", "toy.toml")):
+        status, _, err = two(*verb)
+        assert status in (0, 1, 2)
+        assert "unexpected" not in err
 
 
 def test_an_empty_file_is_an_empty_ledger(snnk: Said) -> None:

@@ -55,7 +55,7 @@ class Made:
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Made:
         """From what `as_json` gave."""
-        measures = tuple(Measure(**m) for m in told["measures"])
+        measures = tuple(Measure(**m | {"value": 0 + m["value"]}) for m in told["measures"])
         agreement = Agreement(**told["agreement"]) if told["agreement"] else None
         files = {name: Path(path) for name, path in told["files"].items()}
         return cls(told["model"], told["run"], measures, agreement, files)
@@ -87,11 +87,12 @@ class Entry:
 
     @classmethod
     def read(cls, row: Mapping[str, Any], out: Path) -> Entry:
-        """The entry of a row of the ledger in `out`, be it from before some of the columns. Files
-        are where they are now, should `out` have been moved with all that is in it."""
+        """The entry of a row of the ledger in `out`, be it from before some of the columns, or
+        damaged. Files are where they are now, should `out` have been moved with all that is in
+        it."""
         try:
             return cls._read(row, out)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:  # the others stay whole
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             name, folder = str(row["name"]), Path(str(row["folder"]))
             fault = f"its row in the ledger cannot be read: {error}"
             return cls(row["id"], name, folder, None, None, DAMAGED, fault, Conditions(), ())
@@ -114,7 +115,7 @@ class Entry:
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file that was made and what it is; of a run that did not end well, what lies in its
         folder."""
-        if not self.made:
+        if not self.made and (self.folder / LOCK).is_file():  # else it is no folder of a run
             lying = (p for p in sorted(self.folder.rglob("*")) if p.is_file() and p.name != LOCK)
             yield from ((str(path.relative_to(self.folder)), path) for path in lying)
         found: set[Path] = set()
@@ -145,7 +146,7 @@ def _time(text: str | None) -> datetime | None:
 
 def _ended(row: Mapping[str, Any], made: list[Made]) -> tuple[str, str]:
     """How a run stands, and why it did not end well."""
-    status, fault = row["status"] or "", row["fault"] or ""
+    status, fault = row["status"] or "", str(row["fault"] or "")
     if status == DONE:
         return DISAGREES if any(m.agreement and m.agreement.differing for m in made) else DONE, ""
     if status == RUNNING:

@@ -16,8 +16,7 @@ from attrs import asdict, field, frozen
 from snn_kernel.errors import Fault, RunError
 from snn_kernel.results import ModelReport, Report
 from snnk import faults
-from snnk.entry import DONE, FAILED, INTERRUPTED, RUNNING, Conditions, Entry, Made
-from snnk.leftovers import alive
+from snnk.entry import DISAGREES, DONE, FAILED, INTERRUPTED, RUNNING, Conditions, Entry, Made
 
 # Of these, `results` is the JSON of a run, `conditions` that of Conditions. New ones go to the end.
 _COLUMNS = {
@@ -32,8 +31,6 @@ _COLUMNS = {
     "fault": "TEXT",
     "conditions": "TEXT",
 }
-
-
 Launch = Callable[..., Iterable[ModelReport]]
 
 
@@ -58,7 +55,7 @@ def connect(out: Path) -> sqlite3.Connection:
         database = sqlite3.connect(out / "runs.sqlite", isolation_level=None)
         columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
         database.execute(f"CREATE TABLE IF NOT EXISTS runs ({columns})")
-        for name in _COLUMNS.keys() - _present(database):
+        for name in [name for name in _COLUMNS if name not in _present(database)]:
             with suppress(sqlite3.OperationalError):  # another process was first to add it
                 database.execute(f"ALTER TABLE runs ADD COLUMN {name} {_COLUMNS[name]}")
     return database
@@ -75,19 +72,18 @@ def entries(out: Path) -> list[Entry]:
             return []
         names = (name if name in present else f"NULL AS {name}" for name in _COLUMNS)
         db.row_factory = sqlite3.Row
+        db.text_factory = lambda text: text.decode("utf-8", "replace")
         rows = db.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
         return [Entry.read(dict(row), out) for row in rows]
 
 
 def interrupted(out: Path, name: str) -> list[Path]:
     """The folders of the runs of bench `name` that did not end well and are not under way, newest
-    first; each stands for all invocations that worked in it."""
-    with closing(connect(out)) as database:
-        query = "SELECT folder, status, pid FROM runs WHERE name = ? ORDER BY id DESC"
-        rows = database.execute(query, (name,)).fetchall()
-    busy = {folder for folder, status, pid in rows if status == RUNNING and pid and alive(pid)}
-    over = busy | {folder for folder, status, _ in rows if status == DONE}
-    return [Path(folder) for folder in dict.fromkeys(row[0] for row in rows) if folder not in over]
+    first; each stands for all invocations that worked in it. RunError if none can be kept here."""
+    connect(out).close()
+    found = [e for e in reversed(entries(out)) if e.name == name]
+    over = {e.folder for e in found if e.state in (RUNNING, DONE, DISAGREES)}
+    return [folder for folder in dict.fromkeys(e.folder for e in found) if folder not in over]
 
 
 @frozen
@@ -171,7 +167,7 @@ def _told(out: Path) -> Iterator[None]:
     """What is wrong with the ledger, with what can be done about it."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         hint = "move it away and another is begun; runs stay in their folders"
         busy = isinstance(error, sqlite3.OperationalError)
         what = f"the ledger of runs cannot be used: {error}"
