@@ -91,7 +91,7 @@ def test_what_stands_in_the_way_of_keeping_a_run(
     experiment: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     monkeypatch.chdir(experiment.parent)
-    for change in (("--out", "toy.toml"), ("--json", "toy.toml/x.json")):
+    for change in (("--out", "toy.toml/out"), ("--json", "toy.toml/x.json")):
         assert command.main(["run", "toy.toml", *change]) in (command.WRONG, command.FAILED)
         shown(capsys.readouterr().err.strip())
     Path("out").mkdir()

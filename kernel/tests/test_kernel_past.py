@@ -481,11 +481,10 @@ def test_results_that_cannot_be_written_are_told_before_the_run(snnk: Said, wher
     assert not Path("out").exists()
 
 
-@pytest.mark.parametrize("out", ["toy.toml", "toy.toml/out"])
-def test_a_folder_that_cannot_be_made_is_told(snnk: Said, out: str) -> None:
-    status, _, err = snnk("run", "toy.toml", "--out", out)
+def test_a_folder_that_cannot_be_made_is_told(snnk: Said) -> None:
+    status, _, err = snnk("run", "toy.toml", "--out", "toy.toml/out")
     assert status == 2
-    assert err.startswith(f"{out}: runs cannot be kept here: ")
+    assert err.startswith("toy.toml/out: runs cannot be kept here: ")
     assert err.endswith("(--out names another folder)\n")
 
 

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snn_kernel.plan import plan
-from snnk.document import read, write
+from snnk.document import read
 from snnk.settings import settings
+from snnk.toml import write
 
 ROOT = Path(__file__).parents[2]
 SCALARS = st.one_of(

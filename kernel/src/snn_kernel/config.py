@@ -115,10 +115,8 @@ class Checker:
         elif origin is tuple and attrs.has(args[0]):
             if not isinstance(value, list):
                 return self._fault(place, f"'{key}' is a list: write [[{key}]]", whose)
-            below = [_below(_below(place, key), str(i)) for i in range(len(value))]
-            return tuple(
-                self.table(args[0], v, b, whose) for v, b in zip(value, below, strict=True)
-            )
+            below, rows = _below(place, key), enumerate(value)
+            return tuple(self.table(args[0], v, _below(below, str(i)), whose) for i, v in rows)
         elif origin in (tuple, list) and isinstance(value, list | tuple):
             types = [args[0]] * len(value) if origin is list or args[1:] == (...,) else args
             if len(types) == len(value):

@@ -12,9 +12,9 @@ from attrs import asdict, frozen
 
 from snn_kernel.results import Measure
 from snn_network import Agreement
-from snnk.document import key
 from snnk.entry import DONE, Entry, Made, as_text
 from snnk.reference import Picked
+from snnk.toml import key
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda _: "ABSENT"})()  # None is a value
 

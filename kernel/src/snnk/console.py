@@ -29,13 +29,13 @@ class Watch:
     def __init__(self) -> None:
         self.step = ""  # the one that is under way
         self._since = 0.0
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False)
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", style="dim", markup=False),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,  # else it ends files with empty lines

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snn_kernel.errors import ConfigError, Fault
-from snnk import document, ledger, machine, reference
+from snnk import ledger, machine, reference, toml
 from snnk.entry import as_text
 from snnk.reference import Picked
 
@@ -27,14 +27,14 @@ def runs(out: Path, where: str | None) -> int:
     return 0
 
 
-def show(out: Path, name: str, where: str | None, toml: bool) -> int:
+def show(out: Path, name: str, where: str | None, bare: bool) -> int:
     """One run, or one model of it, whole; or its document alone."""
     machine.writable(where)
     (picked,) = _picked(out, [name])
-    if toml:
+    if bare:
         if not (said := picked.entry.conditions.document):
             raise ConfigError(f"run {picked.name}: its configuration is not recorded")
-        print(document.write(said), end="")
+        print(toml.write(said), end="")
     elif not machine.written(where, picked.entry.as_json()):
         from snnk import past
 

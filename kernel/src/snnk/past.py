@@ -10,10 +10,10 @@ from rich.text import Text
 from snnk.command import STEPS
 from snnk.comparison import Comparison
 from snnk.console import agreement, measures, screen
-from snnk.document import write
 from snnk.entry import DISAGREES, DONE, FAILED, Entry
 from snnk.reference import Picked
 from snnk.sheet import Sheet, sheets
+from snnk.toml import write
 
 _STYLES = {DONE: "green", DISAGREES: "red", FAILED: "red"}
 _FILES_MAX = 24

@@ -12,8 +12,8 @@ from attrs import frozen
 
 from snn_network import Agreement
 from snnk.comparison import ABSENT, Change, Comparison, Line, Spread
-from snnk.document import literal
 from snnk.figures import figure, number, unit
+from snnk.toml import literal
 
 NOTHING = "–"
 _ESCAPES = {
