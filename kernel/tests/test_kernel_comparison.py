@@ -191,6 +191,12 @@ def test_infinite_values_have_no_deviation() -> None:
     assert cells(found)[0][4:] == ("≈ inf", "≈ 100", "")
 
 
+def test_a_measure_of_some_repetitions_says_of_how_many() -> None:
+    runs = [made(ENERGY), made(ENERGY, run=2), made(run=3)]
+    found = Comparison.of([entry(1, *runs), entry(2, made(ENERGY))])
+    assert cells(found)[0][4] == "≈ 100 (2 of 3 runs)"
+
+
 def test_every_model_is_a_column_with_its_own_section() -> None:
     document = {"model": [{"name": "a", "epochs": 1}, {"name": "b", "epochs": 2}]}
     runs = (made(ACCURACY, model="a"), made(ACCURACY, model="b"))

@@ -353,6 +353,7 @@ def test_an_old_ledger_is_read_as_it_is_and_brought_up_to_date_by_a_run(two: Sai
     assert "seed = 5" in two("show", "1")[1]  # from the lock file
     for status in (two("show", "4")[0], two("compare", "1", "2", "3")[0]):
         assert status == 0
+    assert "do not differ" not in two("compare", "3", "4")[1]  # who knows
     assert Path("out/runs.sqlite").read_bytes() == before
     assert two("run", "toy.toml")[0] == 0
     found = told(two, "compare", "1", "last")

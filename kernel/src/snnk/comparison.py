@@ -60,7 +60,7 @@ class Spread:
     def over(cls, values: Sequence[float]) -> Spread:
         """Of at least one value."""
         finite = all(map(math.isfinite, values))
-        mean = statistics.fmean(values)
+        mean = statistics.fmean(values) if finite else sum(values) / len(values)
         deviation = statistics.stdev(values) if finite and len(values) > 1 else None
         return cls(mean, deviation, len(values))
 
@@ -89,6 +89,15 @@ class Line:
         means = [abs(s.mean) for s in self.spreads if s]
         score = not self.measure.unit and self.measure.per == "run" and max(means) <= 1
         return tuple(_change(first, other, score) for other in others)
+
+    def as_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """By the names of the columns; what one lacks is not there."""
+        bare = {k: v for k, v in asdict(self.measure).items() if k != "value"}
+        values = _present(names, self.spreads, None)
+        changes = _present(names[1:], self.changes(), None)
+        by_name = {"values": values, "changes": changes}
+        told = {k: {n: asdict(v) for n, v in found.items()} for k, found in by_name.items()}
+        return bare | {"twin": self.twin} | told
 
 
 @frozen
@@ -126,17 +135,7 @@ class Comparison:
                 {"key": d.key, "values": _present(names, d.values, ABSENT)}
                 for d in self.differences
             ],
-            "measures": [
-                {k: v for k, v in asdict(line.measure).items() if k != "value"}
-                | {"twin": line.twin}
-                | {"values": {n: asdict(s) for n, s in _present(names, line.spreads, None).items()}}
-                | {
-                    "changes": {
-                        n: asdict(c) for n, c in _present(names[1:], line.changes(), None).items()
-                    }
-                }
-                for line in self.lines
-            ],
+            "measures": [line.as_json(names) for line in self.lines],
             "notes": list(self.notes),
         }
 

@@ -47,7 +47,8 @@ def show(picked: Picked) -> None:
 def compare(comparison: Comparison) -> None:
     """A comparison on standard output: as tables, or row by row where they are too wide."""
     console = screen()
-    if not comparison.differences:
+    known = all(column.entry.conditions.document for column in comparison.columns)
+    if known and not comparison.differences:
         console.print("their configurations do not differ\n")
     for sheet in sheets(comparison):
         lines = list(_lines(sheet))

@@ -44,7 +44,8 @@ def sheets(comparison: Comparison) -> Iterator[Sheet]:
     names = tuple(column.name for column in comparison.columns)
     if rows := tuple((d.key, *map(_value, d.values)) for d in comparison.differences):
         yield Sheet("configuration", 1, ("key", *names), rows)
-    rows = tuple(map(_measured, comparison.lines))
+    counts = [len(column.made) for column in comparison.columns]
+    rows = tuple(_measured(line, counts) for line in comparison.lines)
     if any(comparison.agreements):
         agreed = map(_agreed, comparison.agreements)
         what = ("differing", "", "counted", "agreement")
@@ -92,9 +93,9 @@ def csv(comparison: Comparison) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def _measured(line: Line) -> tuple[str, ...]:
+def _measured(line: Line, counts: Sequence[int]) -> tuple[str, ...]:
     m = line.measure
-    cells = [_spread(line, s) for s in line.spreads]
+    cells = [_spread(line, s, n) for s, n in zip(line.spreads, counts, strict=True)]
     changes = [_change(c, m.name == "accuracy") for c in line.changes()]
     return _name(line), unit(m), m.how, m.source, *_alternating(cells, changes)
 
@@ -109,14 +110,15 @@ def _name(line: Line) -> str:
     return f"{line.measure.name} {line.twin + 1}" if line.twin else line.measure.name
 
 
-def _spread(line: Line, spread: Spread | None) -> str:
+def _spread(line: Line, spread: Spread | None, count: int) -> str:
+    """The mean, its deviation if there is any, and of how many runs, if not of all `count`."""
     if spread is None:
         return NOTHING
     text = figure(line.measure, spread.mean)
-    if not spread.deviation:
-        return text
-    percent = line.measure.name == "accuracy"
-    return f"{text} ± {f'{100 * spread.deviation:.2f}' if percent else number(spread.deviation, 2)}"
+    if spread.deviation:
+        percent, off = line.measure.name == "accuracy", spread.deviation
+        text += f" ± {f'{100 * off:.2f}' if percent else number(off, 2)}"
+    return text if spread.count == count else f"{text} ({spread.count} of {count} runs)"
 
 
 def _change(change: Change | None, percent: bool) -> str:
