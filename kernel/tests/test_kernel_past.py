@@ -2,79 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import random
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tomllib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from said import Said, Struck, told
 from snn_kernel import RunError
-from snnk import entry, ledger, past
-from snnk.command import main
+from snnk import entry, ledger
 from snnk.console import Watch
 from snnk.document import read
 from snnk.entry import Conditions
-from snnk.reference import Picked
-from toys import Count
-
-Said = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def snnk(experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Said:
-    """The command in the folder of the experiment: its status and what it says, on both streams."""
-    monkeypatch.chdir(experiment.parent)
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-    def said(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main(arguments)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return said
-
-
-@pytest.fixture
-def two(snnk: Said) -> Said:
-    """With two runs that differ in one key."""
-    assert snnk("run", "toy.toml")[0] == snnk("run", "toy.toml", "bench.seed=6")[0] == 0
-    return snnk
-
-
-@pytest.fixture
-def struck(snnk: Said, monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
-    """A run into which an error strikes after training; its status."""
-
-    def strike(error: BaseException) -> int:
-        def fail(*_: Any) -> None:
-            raise error
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Count, "apply", fail)
-            return snnk("run", "toy.toml", "bench.seed=7")[0]
-
-    return strike
-
-
-def told(snnk: Said, *arguments: str) -> Any:
-    status, out, _ = snnk(*arguments, "--json", "-")
-    assert status == 0
-    return json.loads(out)
 
 
 def test_show_tells_everything(two: Said) -> None:
@@ -228,7 +172,7 @@ def test_one_run_of_one_model_is_nothing_to_compare(two: Said) -> None:
     assert two("compare", "1") == two("compare", "1", "1") == (1, "", said)
 
 
-def test_a_failed_run(struck: Callable[[BaseException], int], snnk: Said) -> None:
+def test_a_failed_run(struck: Struck, snnk: Said) -> None:
     assert struck(RunError("struck by lightning")) == 2
     out = snnk("show", "last")[1]
     assert out.startswith("run 1 of toy: failed\nbecause   Count one_r1: struck by lightning\n")
@@ -244,32 +188,7 @@ def test_a_failed_run(struck: Callable[[BaseException], int], snnk: Said) -> Non
     assert snnk("show", "1/one") == (1, "", said)
 
 
-def test_what_was_done_before_a_failure_is_kept(
-    snnk: Said, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept, calls = Count.apply, []
-
-    def fail(*given: Any) -> Any:
-        calls.append(told(snnk, "show", "last"))
-        if len(calls) == 3:
-            raise RunError("struck by lightning")
-        return kept(*given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Count, "apply", fail)
-        assert snnk("run", "toy.toml", "bench.last_run=4")[0] == 2
-    assert [(c["state"], len(c["runs"])) for c in calls] == [("running", n) for n in range(3)]
-    found = told(snnk, "show", "last")
-    assert (found["state"], found["fault"]) == ("failed", "Count one_r3: struck by lightning")
-    assert [r["run"] for r in found["runs"]] == [1, 2]
-    assert snnk("run", "toy.toml", "bench.last_run=2")[0] == 0
-    whole = told(snnk, "show", "last")["runs"]
-    assert [r["measures"] for r in found["runs"]] == [r["measures"] for r in whole]
-
-
-def test_an_interrupted_and_a_running_run(
-    struck: Callable[[BaseException], int], snnk: Said
-) -> None:
+def test_an_interrupted_and_a_running_run(struck: Struck, snnk: Said) -> None:
     assert struck(KeyboardInterrupt()) == 130
     found = told(snnk, "show", "last")
     assert (found["state"], found["fault"]) == ("interrupted", "Count one_r1")
@@ -289,115 +208,12 @@ def test_a_run_that_disagrees_says_so(snnk: Said) -> None:
     assert snnk("show", "last")[1].startswith("run 1 of toy: disagrees\n")
 
 
-def test_a_resumed_run_is_called_by_its_last_invocation(
-    struck: Callable[[BaseException], int], snnk: Said
-) -> None:
+def test_a_resumed_run_is_called_by_its_last_invocation(struck: Struck, snnk: Said) -> None:
     struck(RunError("struck by lightning"))
     assert snnk("run", "toy.toml", "bench.seed=7", "--resume")[0] == 0
     first, second = told(snnk, "runs")
     assert first["folder"] == second["folder"]
     assert told(snnk, "show", first["folder"])["id"] == 2
-
-
-def test_a_run_goes_on_where_the_ledger_is_now(
-    struck: Callable[[BaseException], int], snnk: Said
-) -> None:
-    struck(RunError("struck by lightning"))
-    shutil.move("out", "moved")
-    change = ("bench.seed=7", "--resume", "--out", "moved")
-    assert snnk("run", "toy.toml", *change)[0] == 0
-    assert len(list(Path("moved/toy").iterdir())) == 1
-
-
-def test_files_are_found_where_the_ledger_is_now_or_said_to_be_gone(two: Said) -> None:
-    shutil.move("out", "moved")
-    found = told(two, "show", "1", "--out", "moved")
-    assert found["folder"].startswith("moved/toy/")
-    assert all(Path(path).is_file() for path in found["runs"][0]["files"].values())
-    weights = Path(found["runs"][0]["files"]["weights"])
-    weights.unlink()
-    out = two("show", "1", "--out", "moved")[1]
-    assert f"{weights}  is gone\n" in out
-    assert out.count("is gone") == 1
-    shutil.rmtree(found["folder"])
-    out = two("show", "1", "--out", "moved")[1]
-    assert f"folder    {found['folder']} is gone\n" in out
-    assert "seed = 5" in out  # of the ledger's own
-    assert two("compare", "1", "2", "--out", "moved")[0] == 0
-
-
-def old_ledger(out: Path) -> bytes:
-    """The ledger of `out` as earlier versions wrote it, its runs where they are."""
-    path = out / "runs.sqlite"
-    with closing(sqlite3.connect(path)) as new:
-        columns = "id, name, folder, started, status, results"
-        rows = new.execute(f"SELECT {columns} FROM runs").fetchall()
-    path.unlink()
-    with closing(sqlite3.connect(path)) as old, old:
-        old.execute(
-            "CREATE TABLE runs (id INTEGER PRIMARY KEY, name TEXT, folder TEXT, started TEXT, "
-            "status TEXT, results TEXT)"
-        )
-        old.executemany("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?)", rows)
-        insert = "INSERT INTO runs (name, folder, status) VALUES ('toy', 'gone', ?)"
-        for status in ("failed (RunError)", "failed (KeyboardInterrupt)", "running"):
-            old.execute(insert, (status,))
-    return path.read_bytes()
-
-
-def test_an_old_ledger_is_read_as_it_is_and_brought_up_to_date_by_a_run(two: Said) -> None:
-    before = old_ledger(Path("out"))
-    states = [(e["state"], e["fault"]) for e in told(two, "runs")]
-    assert states[:3] == [("done", ""), ("done", ""), ("failed", "RunError")]
-    assert states[3:] == [("interrupted", ""), ("interrupted", "")]
-    assert "seed = 5" in two("show", "1")[1]  # from the lock file
-    for status in (two("show", "4")[0], two("compare", "1", "2", "3")[0]):
-        assert status == 0
-    assert "do not differ" not in two("compare", "3", "4")[1]  # who knows
-    assert Path("out/runs.sqlite").read_bytes() == before
-    assert two("run", "toy.toml")[0] == 0
-    found = told(two, "compare", "1", "last")
-    assert found["differences"] == []
-    assert any("defaults are left out" in note for note in found["notes"])
-    assert told(two, "show", "last")["settings"]
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_ledger_that_cannot_be_written_is_read(two: Said) -> None:
-    Path("out/runs.sqlite").chmod(0o400)
-    Path("out").chmod(0o500)
-    try:
-        assert two("show", "1")[0] == 0
-    finally:
-        Path("out").chmod(0o700)
-
-
-HINT = "(move it away and another is begun; runs stay in their folders)"
-
-
-@pytest.mark.parametrize("verb", [("runs",), ("show", "1"), ("compare", "1", "2")])
-def test_a_damaged_ledger_is_told(two: Said, verb: tuple[str, ...]) -> None:
-    path = Path("out/runs.sqlite")
-    path.write_bytes(b"no database at all" * 100)
-    where = "out/runs.sqlite: the ledger of runs cannot be used:"
-    said = (2, "", f"{where} file is not a database {HINT}\n")
-    assert two(*verb) == said
-    folders = len(list(Path("out/toy").iterdir()))
-    assert two("run", "toy.toml") == said  # before anything is run
-    assert len(list(Path("out/toy").iterdir())) == folders
-
-
-@pytest.mark.parametrize("column", ["results", "conditions", "folder", "status", "started"])
-@pytest.mark.parametrize("cell", ["{", "[]", '{"runs": [{}]}', '{"runs": 3}', None, b"\xff", 3])
-def test_a_damaged_row_hides_no_other(two: Said, column: str, cell: Any) -> None:
-    with closing(sqlite3.connect("out/runs.sqlite")) as database, database:
-        database.execute(f"UPDATE runs SET {column} = ? WHERE id = 1", (cell,))
-    assert [e["state"] for e in told(two, "runs")][1] == "done"
-    assert [two(*verb)[0] for verb in (("runs",), ("show", "1"), ("show", "2"))] == [0, 0, 0]
-    assert two("compare", "1", "2")[0] == 0
-    assert two("run", "toy.toml")[0] == 0
-    if column == "results" and cell == "{":
-        assert two("show", "1")[1].startswith("run 1 of toy: damaged\nbecause   its row in the ")
 
 
 @pytest.mark.parametrize("verb", [("runs",), ("show", "1"), ("compare", "1", "2")])
@@ -407,71 +223,6 @@ def test_looking_back_imports_no_framework(two: Said, verb: tuple[str, ...]) -> 
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "snnk.ledger" in names
     assert not names & {"torch", "spikingjelly", "sklearn", "scipy", "snn_kernel.registry"}
-
-
-CELLS = st.one_of(
-    st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.text(max_size=20),
-    st.binary(max_size=5), st.sampled_from(["running", "done", "{}", '{"runs": []}', "toy", "/"]),
-)  # fmt: skip
-COLUMNS = ("name", "folder", "started", "status", "results", "pid", "finished", "fault")
-
-
-@given(st.fixed_dictionaries(dict.fromkeys((*COLUMNS, "conditions"), CELLS)))
-def test_any_row_is_an_entry(cells: dict[str, Any]) -> None:
-    found = entry.Entry.read({"id": 1, **cells}, Path("out"))
-    assert found.id == 1
-    assert json.loads(json.dumps(found.as_json(), default=str))["state"] == found.state
-    assert list(found.files()) == [] or found.folder.exists()
-    with redirect_stdout(io.StringIO()):
-        past.show(Picked("1", found))
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_a_garbled_ledger_is_read_or_told(two: Said, seed: int) -> None:
-    path, chance = Path("out/runs.sqlite"), random.Random(seed)
-    data = bytearray(path.read_bytes())
-    for _ in range(chance.choice((1, 10, 200))):
-        data[chance.randrange(len(data))] = chance.randrange(256)
-    path.write_bytes(data)
-    for verb in (("runs",), ("show", "2"), ("compare", "1", "2"), ("run", "toy.toml")):
-        status, _, err = two(*verb)
-        assert status in (0, 1, 2)
-        assert "unexpected" not in err
-
-
-def test_an_empty_file_is_an_empty_ledger(snnk: Said) -> None:
-    Path("out").mkdir()
-    Path("out/runs.sqlite").touch()
-    assert snnk("runs")[0] == 0
-    assert snnk("run", "toy.toml")[0] == 0
-    assert len(told(snnk, "runs")) == 1
-
-
-def test_a_full_disk_hides_no_result(snnk: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = ledger.connect
-
-    def full(out: Path) -> sqlite3.Connection:
-        database = connect(out)
-        (pages,) = database.execute("PRAGMA page_count").fetchone()
-        database.execute(f"PRAGMA max_page_count = {pages + 2}")
-        return database
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "connect", full)
-        status, out, err = snnk("run", "toy.toml", "bench.last_run=30")
-    assert status == 0
-    assert "one, run 30" in out
-    said = "the ledger does not have the status and results and finished of run 1"
-    assert f"{said}: database or disk is full" in " ".join(err.split())
-    assert told(snnk, "show", "last")["state"] == "running"  # of this very process
-
-
-def test_toml_of_a_run_whose_document_is_lost(two: Said) -> None:
-    old_ledger(Path("out"))
-    status, out, err = two("show", "3", "--toml")
-    assert (status, out) == (1, "")
-    assert err == "run 3: its configuration is not recorded\n"
-    assert tomllib.loads(two("show", "1", "--toml")[1])["bench"]["seed"] == 5
 
 
 @pytest.mark.parametrize("where", [".", "toy.toml/x.json"])
@@ -497,17 +248,6 @@ def test_names_with_brackets_are_shown_as_they_are(snnk: Said) -> None:
     assert "[bold]x[red], run 1" in out
     assert snnk("run", "toy.toml", *change, "bench.seed=8")[0] == 0
     assert snnk("compare", "1", "2")[0] == 0
-
-
-def test_many_processes_bring_one_old_ledger_up_to_date(two: Said) -> None:
-    old_ledger(Path("out"))
-
-    def connect(_: int) -> int:
-        with closing(ledger.connect(Path("out"))) as database:
-            return len(database.execute("SELECT conditions FROM runs").fetchall())
-
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(connect, range(8))) == [5] * 8
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "runs.md").read_text("utf-8")
