@@ -68,6 +68,18 @@ def test_every_layer_has_its_record():
     assert made.firing == Firing(-1.0, single=False)
 
 
+def test_a_module_in_two_places_is_two_layers_but_no_two_populations():
+    """Its weights are the same in both, the potentials of neurons would be."""
+    pool, linear = nn.AvgPool2d(2), nn.Linear(4, 4)
+    layers = (*body(pool, nn.Conv2d(3, 1, 1), IAF(0.5), pool), nn.Flatten(), linear, IAF(0.5))
+    made = lower(nn.Sequential(*layers, linear, IAF(0.5)), (2, 16, 8))
+    assert [layer.name for layer in made.network.layers] == [str(i) for i in range(11)]
+    assert [type(made.network.layers[i]) for i in (2, 5, 7, 9)] == [Pool, Pool, Linear, Linear]
+    iaf = IAF()
+    with pytest.raises(RunError, match=r"layer '3': is the same object as layer '1'.*its own"):
+        lower(nn.Sequential(nn.Linear(4, 4), iaf, linear, iaf), (4,))
+
+
 def test_spikingjellys_neurons():
     neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
     soft = lower(nn.Sequential(nn.Linear(4, 2), neuron.IFNode(0.5, v_reset=None)), (4,))
