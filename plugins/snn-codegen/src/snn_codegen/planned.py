@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 
@@ -48,12 +49,8 @@ def shown(plan: Any, mode: str | None) -> Iterator[str]:
 
 def _before(plan: Any, place: str) -> list[Any]:
     """The postprocessings that a model has gone through where `place` is."""
-    found = []
-    for item in getattr(plan, "postprocessings", ()):
-        if item.choice.place == place:
-            break
-        found.append(item)
-    return found
+    done = getattr(plan, "postprocessings", ())
+    return list(takewhile(lambda item: item.choice.place != place, done))
 
 
 def _quantised(config: Any, before: list[Any]) -> Any:

@@ -63,7 +63,7 @@ class ZigEngine:
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """Every model must be one that the engine can run, and run so."""
-        yield from obstacles(plan, "remove [deploy]")
+        yield from obstacles(plan, place, "remove [deploy]")
         if self.execution == "event":
             for model in plan.models:
                 yield from self._asynchronous(plan, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ def threads(asked: int | None) -> int:
     return asked or min(cores, THREADS_MAX)
 
 
-def obstacles(plan: Any, instead: str) -> Iterator[str]:
-    """Why models of `plan` cannot run in the engine, which runs neurons in their lowered form, and
-    quantised networks in fixed point; `instead` is what a user can do about it."""
+def obstacles(plan: Any, place: str, instead: str) -> Iterator[str]:
+    """Why models of `plan`, as they are where `place` is, cannot run in the engine, which runs
+    neurons in their lowered form, and quantised networks in fixed point; `instead` is what a user
+    can do about it."""
     for model in plan.models:
         neuron = getattr(model.choice.config, "neuron", None)
         if neuron is not None and not hasattr(neuron, "lower"):
@@ -39,7 +41,9 @@ def obstacles(plan: Any, instead: str) -> Iterator[str]:
                 f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
                 f"form, so {TARGET} cannot run it (give it lower(), or {instead})"
             )
-    for item in (*plan.models, *getattr(plan, "postprocessings", ())):
+    done = getattr(plan, "postprocessings", ())
+    before = takewhile(lambda item: item.choice.place != place, done)
+    for item in (*plan.models, *before):
         if why := getattr(item.choice.config, "obstacle", ""):
             yield f"{item.choice.place}: {TARGET} cannot run networks quantised so: {why}"
 
