@@ -11,11 +11,7 @@ exactly (docs/boards.md), and are no times. "in lanes" adds to two filters at on
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
-import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +19,12 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
+from rounds import command_line, spread, write
 
 from snn_codegen.boards import CORTEX_M, KIB
 from snn_codegen.firmware import Firmware, Limits
 from snn_codegen.sources import Sources
-from snn_kernel import Context, Processed, Shapes, Training, configure, write_atomic
+from snn_kernel import Context, Processed, Shapes, Training, configure
 from snn_kernel.plan import Optimizer
 
 TRAINING = 10_000  # samples to train on at most: enough for spikes as they are in trained networks
@@ -103,19 +100,15 @@ def measure(task: Task, core: str, rounds: int, folder: Path) -> Iterator[dict[s
             "instructions": float(counted.mean()),
             "rom": firmware.image.rom,
             "ram": firmware.image.ram + firmware.runs[0].stack,
-            "ratio_median": statistics.median(ratios),
-            "ratio_min": min(ratios),
-            "ratio_max": max(ratios),
+            **spread(ratios),
         }
 
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, 7)
     parser.add_argument("--mnist", metavar="FOLDER")
     parser.add_argument("--core", choices=tuple(CORTEX_M), default="M4F")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", metavar="PATH")
     given = parser.parse_args()
     board = CORTEX_M[given.core]
     if shutil.which(board.emulator) is None:
@@ -129,11 +122,7 @@ def main() -> None:
                 line = "  {dataset:7} {kernels:16} {instructions:12,.0f} instructions, "
                 line += "{rom:7,} B of ROM, {ram:7,} B of RAM, {ratio_median:5.1f} times fewer "
                 print((line + "({ratio_min:.1f} to {ratio_max:.1f})").format(**row), flush=True)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

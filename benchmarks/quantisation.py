@@ -13,9 +13,7 @@ quantisation, not that of the float network.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
+from rounds import command_line, write
 
 from snn_kernel import (
     Context,
@@ -33,7 +32,6 @@ from snn_kernel import (
     Splits,
     Training,
     configure,
-    write_atomic,
 )
 from snn_kernel.plan import Optimizer
 from snn_kernel.results import agree
@@ -127,13 +125,11 @@ class Bench:
 
 def main() -> int:
     """Measure, print, write what was printed where --json says; 3 if anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, None, "fewer epochs, for a quick look")
     parser.add_argument("--mnist", metavar="FOLDER")
     parser.add_argument("--bits", type=int, nargs="+", default=[8, 6, 4, 3])
     parser.add_argument("--samples", type=int)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--rounds", type=int, help="fewer epochs, for a quick look")
-    parser.add_argument("--json", metavar="PATH")
     given = parser.parse_args()
     print("data set  bits  rounding   float      PTQ      QAT   differing")
     rows = []
@@ -145,11 +141,7 @@ def main() -> int:
                 text = "{dataset:8} {bits:5}  {rounding:8} {float:7.2%}  {ptq:7.2%}  {qat:7.2%}"
                 print((text + "   {differing:,} of {compared:,}").format(**row), flush=True)
                 rows.append(row)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
     return 3 if any(row["differing"] for row in rows) else 0
 
 
