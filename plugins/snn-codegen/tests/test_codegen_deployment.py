@@ -13,7 +13,7 @@ from attrs import evolve
 from compiled_networks import compiler
 
 from snn_codegen.ccode import CCode
-from snn_codegen.deployment import Answer, Program
+from snn_codegen.deployment import Answer, Executable
 from snn_codegen.linux import Linux
 from snn_codegen.source import Source
 from snn_codegen.writer import identifier
@@ -181,8 +181,8 @@ def test_a_program_that_fails_is_told(script: str, text: str, tmp_path: Path) ->
     program.chmod(0o755)
 
     class Broken(Linux):
-        def build(self, sources: Any, folder: Path) -> Program:
-            return Program(program)
+        def build(self, sources: Any, folder: Path) -> Executable:
+            return Executable(program)
 
     with pytest.raises(RunError, match=text):
         Broken().deploy(processed(), samples(), Context(0, tmp_path))
@@ -192,8 +192,8 @@ def test_a_wrong_bit_differs(tmp_path: Path) -> None:
     """What the kernel makes of one flipped bit is an exit status; here, that it arrives."""
 
     class Wrong(Linux):
-        def run(self, program: Program, frames: bytes, samples: int) -> Answer:
-            right = super().run(program, frames, samples)
+        def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
+            right = super().run(executable, frames, samples)
             return Answer(bytes([right.written[0] ^ 1]) + right.written[1:], right.seconds)
 
     given = processed()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Execution, Program
+from snn_codegen.deployment import Answer, Executable, Execution
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
@@ -46,17 +46,17 @@ class LinuxAArch64(Execution):
                 "(apt-get install qemu-user-static)"
             )
 
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program `<name>_aarch64`."""
         from snn_codegen.compiler import compiled
 
         return compiled(sources, folder / f"{sources.name}_aarch64", TARGET)
 
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What it makes of a stream of samples."""
         from snn_codegen.process import answered
 
-        return answered([*(_emulator() or ()), str(program.path)], frames)
+        return answered([*(_emulator() or ()), str(executable.path)], frames)
 
 
 TARGET = ("-target", "aarch64-linux-musl", "-static")

@@ -23,8 +23,8 @@ CHUNK = 16 << 20  # bytes of frames that one process is given at most
 
 
 @frozen
-class Program:
-    """A network built for a target, and what its build measured."""
+class Executable:
+    """A network as a program for a target, and what its build measured."""
 
     path: Path
     measures: tuple[Measure, ...] = ()
@@ -82,15 +82,15 @@ class Execution(Deployment, ABC):
     """
 
     @abstractmethod
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program, in `folder`; RunError with what the compiler says."""
 
     @abstractmethod
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What the program makes of `samples` samples; RunError if it fails or hangs."""
 
-    def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
-        """What only its runs have shown of a program; most targets count nothing."""
+    def counted(self, executable: Executable) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
+        """What only runs of it have shown; most targets count nothing."""
         return (), ()
 
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
@@ -106,18 +106,18 @@ class Execution(Deployment, ABC):
         x = samples.channels_first()
         if fault := fit(sources.network, samples.x):
             raise DataError(fault)
-        program = self.build(sources.write(), sources.folder)
-        prediction, seconds = self._predict(program, sources, x, context)
-        files = {**sources.files, "program": program.path}
-        counted, tables = self.counted(program)
-        own = (*program.measures, *counted)
+        executable = self.build(sources.write(), sources.folder)
+        prediction, seconds = self._predict(executable, sources, x, context)
+        files = {**sources.files, "program": executable.path}
+        counted, tables = self.counted(executable)
+        own = (*executable.measures, *counted)
         told = self._measures(own, sources, prediction.accuracy(samples.y))
         if seconds is not None:
             told = (*told, _time(seconds / len(x), self.target))
         return Deployed(self.target, files, prediction, told, tables)
 
     def _predict(
-        self, program: Program, sources: Sources, x: Any, context: Context
+        self, executable: Executable, sources: Sources, x: Any, context: Context
     ) -> tuple[Prediction, float | None]:
         """What the program makes of all samples, chunk by chunk."""
         from snn_kernel import RunError
@@ -126,7 +126,7 @@ class Execution(Deployment, ABC):
         made, seconds = [], []
         for start in range(0, len(x), size):
             part = x[start : start + size]
-            answer = self.run(program, sources.frames(part), len(part))
+            answer = self.run(executable, sources.frames(part), len(part))
             try:
                 made.append(sources.prediction(answer.written, len(part), self.traced))
             except ValueError as error:
