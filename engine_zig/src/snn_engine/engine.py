@@ -175,8 +175,9 @@ class Engine:
         stop = start + len(frames)
         with self._lock:
             request = self._begun(head, frames.nbytes)
-            into = np.frombuffer(request, "<i4" if network.quantised else "<f4", -1, len(head) + 5)
-            show(frames, network.input_format, network.quantised, into)
+            kind = "<i4" if network.quantised else "<f4"
+            shown = np.frombuffer(request, kind, offset=len(head) + 5)
+            show(frames, network.input_format, network.quantised, shown)
             reply = answer(self._handle.call(request))
             logits = np.frombuffer(reply["logits"], "<f4")
             run.logits[start:stop] = logits.reshape(len(frames), -1)
@@ -187,9 +188,9 @@ class Engine:
                 for what, column in columns.items():
                     column[start:stop] = np.frombuffer(reply["counters"][name][what], "<u8")
         for name, count in reply["counts"].items():
-            into = counts.setdefault(name, {})
+            sums = counts.setdefault(name, {})
             for key, n in count.items():
-                into[key] = into.get(key, 0) + n
+                sums[key] = sums.get(key, 0) + n
 
     def _begun(self, head: bytes, size: int) -> bytearray:
         """A request of `head` and `size` bytes to be written, in the memory of the last one if that
