@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
 from rounds import command_line, spread, write
+from tasks import Task, tasks
 
 from snn_codegen.boards import CORTEX_M, KIB
 from snn_codegen.firmware import Firmware, Limits
@@ -27,33 +28,12 @@ from snn_codegen.sources import Sources
 from snn_kernel import Context, Processed, Shapes, Training, configure
 from snn_kernel.plan import Optimizer
 
-TRAINING = 10_000  # samples to train on at most: enough for spikes as they are in trained networks
+EPOCHS = {"Digits": 12, "MNIST": 2}
+SAMPLES = 10_000  # samples to train on at most: enough for spikes as they are in trained networks
 VARIANTS = (
     *(("dense", False), ("gather", False), ("scatter", False)),
     *(("gather", True), ("scatter", True), ("auto", True)),
 )
-
-
-@frozen
-class Task:
-    """A data set, and the network and training for it."""
-
-    name: str
-    dataset: Any
-    epochs: int
-    params: dict[str, Any]
-
-
-def tasks(mnist: str | None) -> Iterator[Task]:
-    """Digits, and MNIST where its folder is known."""
-    neuron = {"v_threshold": 1.0, "v_reset": False, "detach_reset": True, "step_mode": "m"}
-    shared = {"timesteps": 4, "neuron": {"kind": "IFNode", "params": neuron}}
-    small = {"filters": [16, 32], "kernel_sizes": [3, 3], "paddings": [1, 1], "pool_sizes": [0, 2]}
-    yield Task("Digits", configure("dataset", "Digits", {}), 12, shared | small)
-    if mnist:
-        sizes = {"kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]}
-        dataset = configure("dataset", "MNIST", {"path": mnist})
-        yield Task("MNIST", dataset, 2, shared | sizes | {"filters": [16, 32]})
 
 
 def quantised(task: Task, folder: Path) -> tuple[Any, Any, Any, Any]:
@@ -61,13 +41,12 @@ def quantised(task: Task, folder: Path) -> tuple[Any, Any, Any, Any]:
     context = Context(42, folder)
     session = configure("framework", "SpikingJellyMultiStep", {}).open(context)
     splits = task.dataset.load(context)
-    splits = evolve(splits, train=splits.samples("train").take(slice(TRAINING)))
+    splits = evolve(splits, train=splits.samples("train").take(slice(SAMPLES)))
     test = splits.samples("test")
     shapes = Shapes(test.x.shape[1:], (splits.classes,))
     model = configure("model", "SCNN", task.params).build(shapes, session)
-    trained = session.train(
-        model, splits, Training(task.epochs, 64, Optimizer("Adam", {"lr": 4e-3}))
-    )
+    training = Training(EPOCHS[task.name], 64, Optimizer("Adam", {"lr": 4e-3}))
+    trained = session.train(model, splits, training)
     bits = {"epochs": 0, "model": {"params": {"quant_params": {"bits": 8}}}}
     kind = configure("postprocessing", "QuantizationAwareTraining", bits)
     outcome = kind.apply(Processed(task.name, model, trained), splits, session, context)

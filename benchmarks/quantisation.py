@@ -16,12 +16,12 @@ from __future__ import annotations
 import itertools
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 from rounds import command_line, write
+from tasks import Task, tasks
 
 from snn_kernel import (
     Context,
@@ -38,30 +38,9 @@ from snn_kernel.results import agree
 from snn_network.reference import witness
 
 ROUNDINGS = ("floor", "nearest")
+ADAM = Optimizer("Adam", {"lr": 4e-3})
+TRAINING = {"Digits": Training(12, 64, ADAM), "MNIST": Training(1, 32, ADAM)}
 STATE_BITS = 8  # the potential's at least: it gathers what the others round
-
-
-@frozen
-class Task:
-    """A data set, and the network and training for it."""
-
-    name: str
-    dataset: Any
-    epochs: int
-    batch_size: int
-    params: dict[str, Any]
-
-
-def tasks(mnist: str | None) -> Iterator[Task]:
-    """Digits, and MNIST where its folder is known."""
-    neuron = {"v_threshold": 1.0, "v_reset": False, "detach_reset": True, "step_mode": "m"}
-    shared = {"timesteps": 4, "neuron": {"kind": "IFNode", "params": neuron}}
-    small = {"filters": [16, 32], "kernel_sizes": [3, 3], "paddings": [1, 1], "pool_sizes": [0, 2]}
-    yield Task("Digits", configure("dataset", "Digits", {}), 12, 64, shared | small)
-    if mnist:
-        sizes = {"kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]}
-        dataset = configure("dataset", "MNIST", {"path": mnist})
-        yield Task("MNIST", dataset, 1, 32, shared | sizes | {"filters": [16, 32]})
 
 
 class Bench:
@@ -76,9 +55,7 @@ class Bench:
         model = configure("model", "SCNN", task.params).build(
             Shapes(self.test.x.shape[1:], (splits.classes,)), self.session
         )
-        optimizer = Optimizer("Adam", {"lr": 4e-3})
-        training = Training(task.epochs, task.batch_size, optimizer)
-        trained = self.session.train(model, splits, training)
+        trained = self.session.train(model, splits, TRAINING[task.name])
         shown = splits.samples("train").take(slice(samples))
         self.splits: Splits = evolve(splits, train=shown)
         prediction = self.session.predict(model, self.test)
@@ -90,7 +67,7 @@ class Bench:
         own = {"v": {"bits": max(bits, STATE_BITS)}}
         params = {
             "epochs": self.epochs,
-            "batch_size": self.task.batch_size,
+            "batch_size": TRAINING[self.task.name].batch_size,
             "optimizer": {"kind": "Adam", "params": {"lr": 1e-3}},
             "model": {"params": {"quant_params": {"bits": bits, "roundtype": rounding, **own}}},
         }
