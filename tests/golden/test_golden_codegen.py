@@ -6,12 +6,12 @@ those of one network: never so far.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from attrs import evolve
+from golden_records import GOLDEN
 
 from snn_kernel import Context, Samples, Shapes, Splits, Training, configure
 
@@ -23,8 +23,6 @@ from compiled_networks import Library  # noqa: E402
 
 from snn_framework_spikingjelly.framework import SpikingJellyMultiStep  # noqa: E402
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 RECORD = GOLDEN / "codegen.json"
 CASES = json.loads(RECORD.read_text()) if RECORD.exists() else []
 FLOAT_GAP = 1e-6  # of float32 sums in another order; spikes between them are the same

@@ -1,12 +1,12 @@
 """Fused batch normalisation against recorded weights and outputs."""
 
 import json
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import Context, Shapes
 
@@ -20,8 +20,6 @@ from snn_models.scnn import SCNN  # noqa: E402
 from snn_models.sresnet import SResNet  # noqa: E402
 from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode  # noqa: E402
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 MODELS = {"SCNN": SCNN, "SResNet": SResNet}
 NEURONS = {"IFNode": IFNode, "LIFNode": LIFNode}
 

@@ -5,12 +5,12 @@ writes rounded thresholds and time constants back, step by step.
 """
 
 import json
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import Context, Shapes, configure
 
@@ -23,9 +23,6 @@ from snn_framework_spikingjelly.exact import input_format  # noqa: E402
 from snn_framework_spikingjelly.lowering import lower  # noqa: E402
 from snn_network.reference import Reference  # noqa: E402
 from snn_quantization.quantizer import Quantizer  # noqa: E402
-
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 
 
 def records():
