@@ -80,6 +80,11 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("model=3", "'model' is a list: write [[model]]"),
         ("deploy.limit=0", "'limit' must be >= 1: 0"),
         ("deploy.target=ZigEngine", "'ZigEngine' is not installed (pip install snn-deploy-engine)"),
+        ("deploy={target='Mirror', deployer=3}", "[deploy.deployer]: must be a table {kind, par"),
+        (
+            "deploy={deployer={kind='Mirror', params=3}, quantize=['int8']}",
+            "[deploy.deployer.params] (deployer 'Mirror' from toy 1.2): must be a table, not 3",
+        ),
     ],
 )
 def test_each_mistake(experiment: Path, change: str, message: str) -> None:

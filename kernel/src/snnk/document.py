@@ -68,11 +68,13 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 def _name_deployer(deploy: dict[str, Any]) -> None:
     """Documented files have the deployer's name and some of its parameters beside it; what is
     nearly one of these goes with them, so that the deployer says what was meant."""
-    if "target" in deploy:
-        target = {"kind": deploy.pop("target")}
-        deploy["deployer"] = target | deploy.get("deployer", {})
+    named = {"kind": deploy.pop("target")} if "target" in deploy else {}
+    deployer = deploy.get("deployer", named)
     meant = [key for key in deploy if get_close_matches(str(key), DEPLOYER, cutoff=0.8)]
     beside = {key: deploy.pop(key) for key in meant}
-    deployer = deploy.get("deployer")
-    if beside and isinstance(deployer, dict):
-        deployer["params"] = beside | deployer.get("params", {})
+    if not deployer or not isinstance(deployer, dict):
+        return
+    deployer = named | deployer
+    if beside and isinstance(params := deployer.get("params", {}), dict):
+        deployer["params"] = beside | params
+    deploy["deployer"] = deployer
