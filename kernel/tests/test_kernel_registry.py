@@ -235,7 +235,8 @@ def test_a_catalogue_that_lacks_its_library_is_empty(install: Any) -> None:
 
 
 def test_missing_modules_are_named_with_their_mend(experiment: Path, install: Any) -> None:
-    needy = plugin(dataset=[Kind("Points", Points, needs=("json", "no_such_module:no-such-dist"))])
+    needs = ("json.decoder", "no_such_module.inner:no-such-dist")
+    needy = plugin(dataset=[Kind("Points", Points, needs=needs)])
     install(Entry("needy", needy), Entry("toy", TOY))
     with pytest.raises(ConfigError, match=r"missing \(pip install no-such-dist\)"):
         plan(read(experiment, ["bench.without=['toy']"]))

@@ -119,7 +119,7 @@ class Registry:
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""
         needs = [n.partition(":") for n in offer.kind.needs]
-        missing = [home or module for module, _, home in needs if find_spec(module) is None]
+        missing = [home or m for m, _, home in needs if find_spec(m.partition(".")[0]) is None]
         return f"pip install {' '.join(missing)}" if missing else ""
 
     def require(self, wanted: Iterable[str], where: str) -> list[Fault]:
