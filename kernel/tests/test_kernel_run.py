@@ -140,6 +140,18 @@ def test_load_takes_the_newest_weights(
     assert weights[0] == weights[1]
 
 
+def test_names_may_hold_what_means_something_elsewhere(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To a terminal's markup, and to patterns of file names."""
+    name = "model.0.name=one[red]"
+    results(experiment, name)
+    assert run(experiment, name, "model.0.load=true")[0] == 0
+    shown = capsys.readouterr()
+    assert "one[red], run 1" in shown.out
+    assert "train one[red]_r1" in shown.err
+
+
 def test_a_model_that_replaces_another_is_examined_and_exported(experiment: Path) -> None:
     text = experiment.read_text() + '[[postprocessing]]\nkind = "Double"\nexport = true\n'
     experiment.write_text(text)

@@ -79,8 +79,8 @@ class RunFolder:
 
     def weights(self, label: str) -> Path:
         """The newest weights of `label` from an earlier run of the same bench; RunError if none."""
-        found = sorted(self.path.parent.glob(f"*/{label}/weights.safetensors"))
-        found = [path for path in found if self.path not in path.parents]
+        earlier = sorted(path for path in self.path.parent.iterdir() if path != self.path)
+        found = [p for run in earlier if (p := run / label / "weights.safetensors").is_file()]
         if not found:
             raise RunError(f"load = true, but no earlier run in {self.path.parent} saved '{label}'")
         return found[-1]

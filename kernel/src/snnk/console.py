@@ -22,13 +22,13 @@ class Watch:
     """Observes a run: a bar while a step goes on, a line when it is done."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = Console(stderr=True, highlight=False, markup=False)
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", style="dim", markup=False),
             console=self._console,
             transient=True,
         )
@@ -64,9 +64,9 @@ class Watch:
 
 def show(report: Report) -> None:
     """The results of a report on standard output."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # names may hold brackets
     for run in report.runs:
-        console.print(f"\n[bold]{run.model}[/bold], run {run.run}")
+        console.print(Text.assemble("\n", (run.model, "bold"), f", run {run.run}"))
         console.print(_measures(run))
         if run.agreement:
             console.print(_agreement(run.agreement))
