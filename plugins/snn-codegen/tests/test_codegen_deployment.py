@@ -212,10 +212,24 @@ def test_a_wrong_bit_differs(tmp_path: Path) -> None:
         ("1st", "network_1st"),
         ("snn", "network_snn"),
         ("é", "network"),
+        ("Time", "network_time"),
     ],
 )
 def test_identifiers(name: str, made: str) -> None:
     assert identifier(name) == made
+
+
+def test_names_cannot_break_what_is_generated(tmp_path: Path) -> None:
+    """A header of the C library would be found in place of the model's, or the other way round;
+    a layer's name stands in a comment."""
+    plain = network()
+    renamed = tuple(evolve(layer, name=f"{layer.name}*/ int x;") for layer in plain.layers)
+    edges = tuple(zip((INPUT, *(n.name for n in renamed)), (n.name for n in renamed), strict=False))
+    made = processed(evolve(plain, layers=renamed, edges=edges), "stdio")
+    deployed = Linux().deploy(made, samples(), Context(0, tmp_path))
+    assert deployed.prediction is not None
+    assert np.array_equal(deployed.prediction.logits, made.prediction.logits)
+    assert deployed.files["c_header"].name == "network_stdio.h"
 
 
 def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
