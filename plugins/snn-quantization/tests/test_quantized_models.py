@@ -244,6 +244,7 @@ def with_(document, path, value):
         (("model", 0, "kind"), "QuantizedSCNN", "is quantised already"),
         (("model", 0, "update"), {"quant_params": {"bit": 4}}, "did you mean 'bits'?"),
         (("model", 0, "update"), {"quant_params": {"bits": 1}}, "bits must be from 2 to 32"),
+        (("model", 0, "update"), {"quant_params": 4}, "'quant_params' must be a table, not 4"),
         (("model", 0, "update"), {"quant": {}}, "no [[postprocessing]] reads model"),
         (
             ("model", 0, "params", "neuron", "kind"),
@@ -297,6 +298,27 @@ def test_deployers_refuse_what_has_no_format_when_planning():
         text = str(caught.value)
         assert "[postprocessing.0]: ZigEngine cannot run networks quantised so" in text
         assert "quantype = 'fake'" in text
+
+
+@pytest.mark.parametrize("target", ["ZigEngine", "Source"])
+def test_deployers_see_what_a_model_changes_when_planning(target):
+    """Its own table can break what is right for all others, and mend what is not."""
+    update, params = ("model", 0, "update"), ("postprocessing", 0, "params", "model", "params")
+    document = DOCUMENT | {"deploy": {"deployer": {"kind": target}}}
+    fake = {"quant_params": {"quantype": "fake"}}
+    with pytest.raises(ConfigError, match="quantype = 'fake'"):
+        plan(with_(document, update, fake))
+    mended = with_(document, update, {"quant_params": {"quantype": "fxp"}})
+    assert plan(with_(mended, params, fake))
+
+
+def test_generated_c_is_asked_for_the_bits_that_a_model_changes():
+    update = ("model", 0, "update")
+    deployer = {"kind": "Source", "params": {"quantize": ["int16"]}}
+    document = DOCUMENT | {"deploy": {"deployer": deployer}}
+    with pytest.raises(ConfigError, match="quantised to int8, and quantize asks for int16"):
+        plan(document)
+    assert plan(with_(document, update, {"quant_params": {"bits": 12}}))
 
 
 class Foreign(SNN):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +44,17 @@ def obstacles(plan: Any, place: str, instead: str) -> Iterator[str]:
     done = getattr(plan, "postprocessings", ())
     before = takewhile(lambda item: item.choice.place != place, done)
     for item in (*plan.models, *before):
-        if why := getattr(item.choice.config, "obstacle", ""):
+        for why in _formatless(item.choice.config, plan.models):
             yield f"{item.choice.place}: {TARGET} cannot run networks quantised so: {why}"
+
+
+def _formatless(config: Any, models: Iterable[Any]) -> list[str]:
+    """Why what `config` quantises, a model or every model, has no fixed-point format."""
+    if of := getattr(config, "params_of", None):
+        found = {params.obstacle for model in models if (params := of(model))}
+    else:
+        found = {getattr(config, "obstacle", "")}
+    return sorted(found - {""})
 
 
 def runnable(processed: Processed, samples: Samples) -> Network:

@@ -82,10 +82,10 @@ class QuantizationAwareTraining:
     optimizer: Optimizer | None = None
     evaluate_before: bool = True
 
-    @property
-    def obstacle(self) -> str:
-        """Why what it makes cannot be deployed; empty if it can."""
-        return self.model.params.quant_params.obstacle
+    def params_of(self, model: Any) -> QuantParams | None:
+        """How it quantises the [[model]] `model`, for whoever has to judge that before it is done;
+        None where what that changes has faults."""
+        return self._updated(model.update, model.choice.place)[0]
 
     def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
         """Models that are quantised already, updates and optimisers that are none."""
@@ -135,11 +135,13 @@ class QuantizationAwareTraining:
         self, update: Mapping[str, Any], place: str
     ) -> tuple[QuantParams | None, list[Fault]]:
         """quant_params with the keys that a model changes, and what is wrong with these."""
-        base = self.model.params.quant_params
+        base, changed = self.model.params.quant_params, update.get("quant_params", {})
+        if not isinstance(changed, Mapping):
+            what = f"'quant_params' must be a table, not {changed!r:.40}"
+            return None, [Fault(f"{place[:-1]}.update]", what)]
         given = asdict(base, filter=lambda _, value: value is not None)
         checker = Checker(Registry.discover())
-        table = given | update.get("quant_params", {})
-        made = checker.table(QuantParams, table, f"{place[:-1]}.update.quant_params]")
+        made = checker.table(QuantParams, given | changed, f"{place[:-1]}.update.quant_params]")
         return (None if checker.faults else made), checker.faults
 
 
