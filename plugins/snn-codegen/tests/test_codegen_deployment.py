@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +16,12 @@ from compiled_networks import compiler
 from snn_codegen.ccode import CCode
 from snn_codegen.deployment import Answer, Executable
 from snn_codegen.linux import Linux
+from snn_codegen.microcontroller import CortexM
 from snn_codegen.source import Source
 from snn_codegen.writer import identifier
 from snn_kernel import Context, DataError, Prediction, Processed, RunError, Samples, Trained
 from snn_kernel.network import INPUT, Conv, Flatten, Format, Linear, Network, Neuron
+from snn_kernel.results import agree
 from snn_network.reference import Reference
 
 EIGHT = Format(8, 4)
@@ -123,6 +126,26 @@ def test_feature_maps_are_the_hook(tmp_path: Path) -> None:
     for asked in (False, True):
         made = CCode(dump_featuremaps=asked).sources(processed(), Context(0, tmp_path))
         assert ("#define NET_TRACE\n" in made.writer.header()) == asked
+
+
+def test_an_example_with_the_hook_supplies_it(tmp_path: Path) -> None:
+    config = Source(converter=CCode(dump_featuremaps=True))
+    folder = config.deploy(processed(), samples(), Context(0, tmp_path)).files["example.c"].parent
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic")
+    command = [*compiler(), *strict, "example.c", "net.c", "-o", "example"]
+    subprocess.run(command, check=True, cwd=folder)
+    done = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("layer 1: 4 bytes") == 4 * network().timesteps  # 27 neurons in a word
+
+
+@pytest.mark.parametrize("target", [Linux(), CortexM()], ids=lambda config: config.target)
+def test_targets_run_programs_with_the_hook(target: Any, tmp_path: Path) -> None:
+    if isinstance(target, CortexM) and shutil.which(target.board.emulator) is None:
+        pytest.skip(f"{target.board.emulator} is not installed")
+    config, given = evolve(target, converter=CCode(dump_featuremaps=True)), processed()
+    made = config.deploy(given, samples(), Context(0, tmp_path))
+    assert agree(given.prediction, made.prediction).differing == 0
 
 
 @pytest.mark.parametrize(
