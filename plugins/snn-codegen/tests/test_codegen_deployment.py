@@ -274,6 +274,8 @@ def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
     config = Linux(converter=CCode(timestep_mode="iterate"))
     assert any("write 'duplicate'" in s for s in config.check(plan, "[deploy]"))
     assert not [s for s in Linux().check(plan, "[deploy]") if "asks for" in s]
+    config = Linux(converter=CCode(quantize="int16"), quantize=("int8",))
+    assert any("converter's quantize is 'int16'" in s for s in config.check(plan, "[deploy]"))
 
 
 @pytest.mark.parametrize(

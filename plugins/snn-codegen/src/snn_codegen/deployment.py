@@ -67,6 +67,8 @@ class Deployment:
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """What of a plan cannot be C, or contradicts the keys."""
         own = self.converter.quantize
+        if own and own not in self.quantize:
+            yield f"the converter's quantize is '{own}', but quantize is {list(self.quantize)}"
         yield from planned.faults(plan, place, (own,) if own else self.quantize)
         yield from planned.shown(plan, self.converter.timestep_mode)
 
