@@ -188,8 +188,11 @@ def test_defaults_of_specksim():
         {"dt_us": 3_600_000_001},
         {"order": "whc"},
         {"floor": "no"},
+        {"floor": float("nan")},
+        {"floor": float("-inf")},
         {"coding": "burst"},
         {"output_threshold": 0.0},
+        {"output_threshold": float("inf")},
     ],
 )
 def test_wrong_fields_of_event_execution(fields):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from attrs import field, frozen
-from attrs.validators import ge, gt, in_, instance_of, le, optional
+from attrs.validators import ge, gt, in_, instance_of, le, lt, optional
 
 from snn_deploy_engine.running import obstacles, runnable, threads, within
 
@@ -23,8 +24,8 @@ DT_US_MAX = 3_600_000_000  # the engine's own limit
 
 
 def _floor(_: Any, __: Any, value: float | str) -> None:
-    if isinstance(value, str) and value != "none":
-        raise ValueError(f"floor is '{value}', not a number or \"none\"")
+    if value != "none" and (isinstance(value, str) or not math.isfinite(value)):
+        raise ValueError(f"floor is '{value}', not a finite number or \"none\"")
 
 
 @frozen(kw_only=True)
@@ -59,7 +60,7 @@ class ZigEngine:
     floor: float | str = field(default="none", validator=_floor)
     single_spike: bool = False
     coding: Literal["count", "rate"] = field(default="count", validator=in_(("count", "rate")))
-    output_threshold: float = field(default=1.0, validator=gt(0))
+    output_threshold: float = field(default=1.0, validator=[gt(0), lt(math.inf)])
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """Every model must be one that the engine can run, and run so."""
