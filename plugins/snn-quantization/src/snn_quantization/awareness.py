@@ -60,18 +60,8 @@ class QuantizationAwareTraining:
         "model": {"params": {"quant_params": {"bits": 8}}},
     }
     example_beside: ClassVar[Mapping[str, Any]] = {
-        "framework": {"kind": "SpikingJelly", "params": {"enable_confusion_matrix": False}},
-        "model": {
-            "kind": "SCNN",
-            "params": {
-                "filters": [4, 4],
-                "kernel_sizes": [3, 3],
-                "paddings": 1,
-                "pool_sizes": [0, 2],
-                "batch_norm": True,
-                "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
-            },
-        },
+        "framework": {"kind": "SpikingJelly"},
+        "model": {"kind": "SCNN", "params": {"batch_norm": True}},
     }
 
     updates: ClassVar[tuple[str, ...]] = ("quant_params",)  # what of [[model]] update it reads
