@@ -260,8 +260,9 @@ def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
         choice = SimpleNamespace(config=SimpleNamespace(**config), place=f"[{name}]")
         return SimpleNamespace(name=name, choice=choice)
 
-    params = SimpleNamespace(of=lambda _: SimpleNamespace(bits=4))
-    models = (model("plain"), model("four", quant_params=params), model("odd", neuron=object()))
+    params = SimpleNamespace(of=lambda _: SimpleNamespace(bits=4), obstacle="")
+    four = model("four", params_of=lambda _: params)
+    models = (model("plain"), four, model("odd", neuron=object()))
     framework = SimpleNamespace(kind="SpikingJelly", config=SimpleNamespace(timed=False))
     plan = SimpleNamespace(models=models, postprocessings=(), framework=framework)
     said = list(Linux(quantize=("int8",)).check(plan, "[deploy]"))

@@ -373,7 +373,7 @@ def test_a_bare_node_of_spikingjelly_is_quantised():
 )
 def test_settings_that_train_but_have_no_format_say_so(tmp_path, params, why):
     config = configure("model", "QuantizedSCNN", SCNN | {"quant_params": params})
-    assert why in config.obstacle
+    assert why in config.params_of(None).obstacle
     session = opened(tmp_path)
     model = config.build(Shapes((6, 6, 2), (3,)), session)
     session.train(model, splits(), Training(1, 10))

@@ -55,8 +55,8 @@ def _before(plan: Any, place: str) -> list[Any]:
 
 def _quantised(model: Any, before: list[Any]) -> Any:
     """How a model is quantised in the end, None if it is not."""
-    params = getattr(model.choice.config, "quant_params", None)
-    for item in before:
+    params = None
+    for item in (model, *before):
         if of := getattr(item.choice.config, "params_of", None):
             params = of(model) or params
     return params
@@ -64,8 +64,5 @@ def _quantised(model: Any, before: list[Any]) -> Any:
 
 def _obstacles(config: Any, models: Iterable[Any]) -> list[str]:
     """Why what `config` quantises, a model or every model, has no fixed-point format."""
-    if of := getattr(config, "params_of", None):
-        found = {params.obstacle for model in models if (params := of(model))}
-    else:
-        found = {getattr(config, "obstacle", "")}
-    return sorted(found - {""})
+    of = getattr(config, "params_of", lambda _: None)
+    return sorted({params.obstacle for model in models if (params := of(model))} - {""})

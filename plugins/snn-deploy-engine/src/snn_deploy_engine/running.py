@@ -50,11 +50,8 @@ def obstacles(plan: Any, place: str, instead: str) -> Iterator[str]:
 
 def _formatless(config: Any, models: Iterable[Any]) -> list[str]:
     """Why what `config` quantises, a model or every model, has no fixed-point format."""
-    if of := getattr(config, "params_of", None):
-        found = {params.obstacle for model in models if (params := of(model))}
-    else:
-        found = {getattr(config, "obstacle", "")}
-    return sorted(found - {""})
+    of = getattr(config, "params_of", lambda _: None)
+    return sorted({params.obstacle for model in models if (params := of(model))} - {""})
 
 
 def runnable(processed: Processed, samples: Samples) -> Network:
