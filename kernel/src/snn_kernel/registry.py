@@ -139,13 +139,13 @@ class Registry:
                 continue
             if (name := canonicalize_name(asked.name)) == OURS:
                 continue
+            hint = f"pip install '{text}'"
             if not (plugin := known.get(name)):
-                what, hint = "is not installed", near(name, known) or f"pip install '{text}'"
+                what, hint = "is not installed", hint if name in homes() else near(name, known)
             elif plugin.fault:
                 what, hint = "is broken", plugin.fault
             elif not asked.specifier.contains(plugin.version, prereleases=True):
-                what, hint = f"has version {plugin.version}", f"pip install '{text}'"
-                what = f"{what}, not {asked.specifier}"
+                what = f"has version {plugin.version}, not {asked.specifier}"
             else:
                 continue
             faults.append(Fault(where, f"plugin '{asked.name}' {what}", "", hint))

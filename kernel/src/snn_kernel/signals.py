@@ -30,9 +30,7 @@ class Events:
 
     def __attrs_post_init__(self) -> None:
         if self.records.dtype != EVENT:
-            raise DataError(
-                f"events must be records {EVENT.names} of u32, not {self.records.dtype}"
-            )
+            raise DataError(f"events are {self.records.dtype}, not records of u32 x, y, t and p")
         ends = self.offsets
         if len(ends) != len(self.labels) + 1 or ends[0] != 0 or ends[-1] != len(self.records):
             raise DataError("event offsets do not cover the records, one sample per label")
