@@ -279,6 +279,12 @@ def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
     assert any("converter's quantize is 'int16'" in s for s in config.check(plan, "[deploy]"))
 
 
+def test_what_generates_no_c_is_no_converter() -> None:
+    text = r"converter is of kind 'object', which generates no C \(QualiaCodeGen and CCode do\)"
+    with pytest.raises(ValueError, match=text):
+        Linux(converter=object())  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "keys",
     [{"quantize": ()}, {"quantize": ("int4",)}, {"optimize": ("cmsis-nn",)}, {"compress": (2,)}],

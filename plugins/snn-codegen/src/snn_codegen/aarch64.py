@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 EMULATORS = ("qemu-aarch64-static", "qemu-aarch64")
 NATIVE = ("aarch64", "arm64")
+TARGET = ("-target", "aarch64-linux-musl", "-static")
 
 
 @frozen(kw_only=True)
@@ -57,9 +58,6 @@ class LinuxAArch64(Execution):
         from snn_codegen.process import answered
 
         return answered([*(_emulator() or ()), str(executable.path)], frames)
-
-
-TARGET = ("-target", "aarch64-linux-musl", "-static")
 
 
 def _emulator() -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from attrs import field, frozen
-from attrs.validators import deep_iterable, in_, instance_of, min_len
+from attrs.validators import deep_iterable, in_, min_len
 
 from snn_codegen import planned
 from snn_codegen.ccode import QUANTIZE, CCode, Quantize, sizes
@@ -39,6 +39,12 @@ class Answer:
     seconds: float | None = None
 
 
+def _generates(_: Any, __: Any, converter: object) -> None:
+    if not isinstance(converter, CCode):
+        what = f"converter is of kind '{type(converter).__name__}', which generates no C"
+        raise ValueError(f"{what} (QualiaCodeGen and CCode do)")
+
+
 def _only(value: Any, why: str) -> Any:
     """A field of documented files that has one value here."""
 
@@ -57,7 +63,7 @@ class Deployment:
     traced: ClassVar[bool] = True  # whether its programs write spikes
     lanes: ClassVar[bool] = False  # whether adding two 16-bit numbers at once is worth it there
 
-    converter: CCode = chosen("postprocessing", factory=CCode, validator=instance_of(CCode))
+    converter: CCode = chosen("postprocessing", factory=CCode, validator=_generates)
     quantize: tuple[Quantize, ...] = field(
         default=QUANTIZE, validator=[min_len(1), deep_iterable(in_(QUANTIZE))]
     )
