@@ -140,6 +140,17 @@ def test_load_takes_the_newest_weights(
     assert weights[0] == weights[1]
 
 
+@pytest.mark.parametrize("verb", [["run"], ["runs"], ["new", "neuron", "my-neuron"]])
+def test_what_is_no_folder_keeps_no_runs(
+    experiment: Path, verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = [str(experiment)] if verb == ["run"] else []
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, *file, "--out", str(experiment)])
+    assert ended.value.code == 2
+    assert f"argument --out: {experiment} is no folder" in capsys.readouterr().err
+
+
 def test_names_may_hold_what_means_something_elsewhere(
     experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,12 +32,12 @@ def parser() -> argparse.ArgumentParser:
         verbs.add_parser(name, help=f"{what} ({home})")
     new.add_argument("slot", choices=NEW, metavar="KIND", help=", ".join(NEW))
     new.add_argument("name", help="of the distribution, e.g. my-neuron")
-    new.add_argument("--out", type=Path, default=Path(), help="where its folder is made (here)")
+    new.add_argument("--out", type=_folder, default=".", help="where its folder is made (here)")
     for verb in (run, check):
         verb.add_argument("file", type=Path, help="the experiment, as TOML")
         verb.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. model.0.epochs=3")
     for verb in (run, runs):
-        verb.add_argument("--out", type=Path, default=Path("out"), help="where runs are kept (out)")
+        verb.add_argument("--out", type=_folder, default="out", help="where runs are kept (out)")
     for verb in (run, check, kinds, doctor, runs, new):
         verb.add_argument("--traceback", action="store_true", help="show where an error arose")
     run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
@@ -47,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
     kinds.add_argument("name", nargs="?", help="document this kind")
     kinds.add_argument("--markdown", action="store_true", help="all of them, as docs/config.md")
     return made
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
