@@ -72,6 +72,8 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("model.0.params.neuron.parms.a=1", "unknown key 'parms' (did you mean 'params'?)"),
         ("model.0.kind=1", "needs 'kind', a string"),
         ("model.0.name=a/b", "'name' must match regex"),
+        ("bench.name=..", "'name' must match regex"),
+        ("bench.seed=9223372036854775808", "'seed' must be < 9223372036854775808"),
         ("model.0.optimizer.kid=Adam", "unknown key 'kid' (did you mean 'kind'?)"),
         ("bench.last_run=0", "last_run 0 is before first_run 1"),
         ("bench.plugins=['snn-nothing']", "plugin 'snn-nothing' is not installed"),
