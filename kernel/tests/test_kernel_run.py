@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_kernel import Prediction, RunError, write_atomic
+from snn_kernel import (
+    ModelReport,
+    Prediction,
+    Processed,
+    RunError,
+    Table,
+    Trained,
+    write_atomic,
+)
+from snn_kernel.record import RunFolder
 from snn_kernel.results import agree
 from snnk import ledger
 from snnk.command import main
@@ -172,6 +181,17 @@ def test_a_model_that_replaces_another_is_examined_and_exported(experiment: Path
     assert np.array_equal(exported["a"], 2 * np.array(trained["a"]))
     assert made["agreement"]["differing"] == 0
     assert [m["name"] for m in made["measures"]].count("accuracy") == 1
+
+
+def test_no_table_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Of tables that share a name, or the first word of one, each has a file of its own."""
+    names = ("steps", "steps history", "steps", "steps history", "steps")
+    tables = tuple(Table(name, ("n",), ((i,),)) for i, name in enumerate(names))
+    processed = Processed("one", None, Trained(None), tables=tables)
+    report = ModelReport("one", 1, processed, np.zeros(0, np.int64), tmp_path)
+    files = RunFolder(tmp_path, {}, print).keep(report).files
+    assert list(files) == ["steps", "steps history", "steps 2", "steps history 2", "steps 3"]
+    assert [path.read_text() for path in files.values()] == [f"n\n{i}\n" for i in range(5)]
 
 
 def test_lock_says_what_was_run(experiment: Path) -> None:

@@ -91,8 +91,9 @@ class RunFolder:
         for table in report.tables:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([table.columns, *table.rows])
-            twins = sum(n.partition(" ")[0] == table.name for n in files)
-            name = f"{table.name} {twins + 1}" if twins else table.name
+            name, number = table.name, 2
+            while name in files:
+                name, number = f"{table.name} {number}", number + 1
             path = report.folder / f"{name.replace(' ', '_')}.csv"
             files[name] = write_atomic(path, text.getvalue())
         return evolve(report, files=files)
