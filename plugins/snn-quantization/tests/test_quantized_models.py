@@ -269,6 +269,16 @@ def test_mistakes_are_found_when_planning(path, value, message):
     assert message in str(caught.value)
 
 
+def test_what_is_quantised_once_is_not_quantised_again():
+    twice = DOCUMENT | {"postprocessing": 2 * DOCUMENT["postprocessing"]}
+    with pytest.raises(ConfigError) as caught:
+        plan(twice)
+    (fault,) = caught.value.faults
+    assert fault.where == "[postprocessing.1]"
+    assert "the models are quantised already by [postprocessing.0]" in str(fault)
+    assert "a [[model]] of its own with update.quant_params" in str(fault)
+
+
 def test_updates_that_nothing_reads_are_no_secret():
     document = with_(DOCUMENT, ("model", 0, "update"), {"quant_params": {"bits": 4}})
     assert plan(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import asdict, evolve, field, frozen
@@ -79,6 +80,12 @@ class QuantizationAwareTraining:
 
     def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
         """Models that are quantised already, updates and optimisers that are none."""
+        for item in takewhile(lambda item: item.choice.place != place, plan.postprocessings):
+            if hasattr(item.choice.config, "params_of"):
+                yield (
+                    f"the models are quantised already by {item.choice.place} (give what is to be "
+                    "quantised otherwise a [[model]] of its own with update.quant_params)"
+                )
         for model in plan.models:
             if hasattr(model.choice.config, "quant_params"):
                 yield Fault(
