@@ -71,18 +71,27 @@ class ZigEngine:
 
     def _asynchronous(self, plan: Any, model: Any) -> Iterator[str]:
         """What of a model cannot take single events, as far as its settings tell."""
+        from snn_deploy_engine.asynchronous import OUTPUT_FRACTION
+
         config, who = model.choice.config, f"model '{model.name}'"
+        done = getattr(plan, "postprocessings", ())
         pools = getattr(config, "pool_sizes", 0)
         if any(size > 1 for size in (pools if isinstance(pools, tuple) else (pools,))):
             yield (
                 f"{who}: its max-pools cannot take single events (pool_sizes = 0 and strides in "
                 'their place, or params.execution = "clocked")'
             )
-        fused = any(p.choice.kind == "FuseBatchNorm" for p in getattr(plan, "postprocessings", ()))
+        fused = any(item.choice.kind == "FuseBatchNorm" for item in done)
         if getattr(config, "batch_norm", False) and not fused:
             yield (
                 f"{who}: batch normalisation cannot take single events (put a [[postprocessing]] "
                 "FuseBatchNorm before)"
+            )
+        whole = any(hasattr(item.choice.config, "params_of") for item in (model, *done))
+        if whole and not math.ldexp(self.output_threshold, OUTPUT_FRACTION).is_integer():
+            yield (
+                f"{who}: output_threshold is {self.output_threshold:g}, no multiple of "
+                f"2^-{OUTPUT_FRACTION} as potentials of a quantised network are (1.0 and 0.375 are)"
             )
 
     @property
