@@ -183,6 +183,14 @@ def test_override_of_the_template_reaches_the_models(experiment: Path) -> None:
     assert read(experiment, ["model_template.epochs=9"])["model"][0]["epochs"] == 9
 
 
+def test_a_template_that_is_no_table_is_not_passed_over(experiment: Path) -> None:
+    for change in ("model_template=3", "model_template=[{epochs=1}]"):
+        with pytest.raises(
+            ConfigError, match=r"toy.toml: \[model_template\]: must be a table, not"
+        ):
+            read(experiment, [change])
+
+
 def test_near() -> None:
     assert near("v_treshold", ["tau", "v_threshold"]) == "did you mean 'v_threshold'?"
     assert near("lifnode", ["LIFNode"]) == "did you mean 'LIFNode'?"

@@ -56,7 +56,10 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     for text in ordered[: len(ordered) - len(late)]:
         override(document, text)
     template, models = document.pop("model_template", {}), document.get("model")
-    if isinstance(models, list) and isinstance(template, Mapping):
+    if not isinstance(template, Mapping):
+        what = f"must be a table, not {template!r:.40}"
+        raise ConfigError(Fault(f"{path.name}: [model_template]", what))
+    if isinstance(models, list):
         document["model"] = [merge(template, m) if isinstance(m, Mapping) else m for m in models]
     for text in late:
         override(document, text)
