@@ -150,6 +150,9 @@ def test_conversion_keeps_weights_and_model():
     assert torch.equal(snn[0].weight, ann[0].weight)
     assert snn[0].weight is not ann[0].weight
     assert len(from_model(ann).spiking_model) == 3
+    ends = nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.ReLU()))
+    made = from_model(ends, add_spiking_output=True, samples=torch.rand(30, 4)).spiking_model
+    assert len(made) == 2  # its output spikes already
     assert lower(snn, (1, 4, 4)).firing == Firing(None, single=False)
 
 

@@ -32,8 +32,8 @@ def from_model(
     percentile: float = 99.9,
 ) -> Converted:
     """Put integrate-and-fire neurons (IAF) in the place of every ReLU of a Sequential, nested or
-    not, and, if `add_spiking_output`, behind the last layer; weights are kept. `model` stays as it
-    is.
+    not, and, if `add_spiking_output`, behind the last layer if that is none; weights are kept.
+    `model` stays as it is.
 
     The rate of an integrate-and-fire neuron that is reset by subtraction approximates a ReLU:
     Y. Cao, Y. Chen, D. Khosla, "Spiking deep convolutional neural networks for energy-efficient
@@ -59,11 +59,12 @@ def from_model(
     from snn_engine.iaf import IAF
 
     spiking = copy.deepcopy(model)
-    if add_spiking_output:
+    last = _leaves(spiking)[-1][1]
+    if add_spiking_output and type(last).__name__ != "ReLU":
         spiking.append(nn.ReLU())
     if samples is not None:
         _normalise(spiking, samples, percentile, spike_threshold)
-    for path, module in _modules(spiking):
+    for path, module in _leaves(spiking):
         if type(module).__name__ == "ReLU":
             parent, _, name = path.rpartition(".")
             neurons = IAF(spike_threshold, min_v, batch_size)
@@ -71,9 +72,10 @@ def from_model(
     return Converted(model, spiking)
 
 
-def _modules(model: Any) -> list[tuple[str, Any]]:
-    """Every module in order, under each name it has: one ReLU may stand in many places."""
-    return list(model.named_modules(remove_duplicate=False))
+def _leaves(model: Any) -> list[tuple[str, Any]]:
+    """Every layer in order, under each name it has: one ReLU may stand in many places."""
+    modules = list(model.named_modules(remove_duplicate=False))
+    return [(name, module) for name, module in modules if not any(module.children())]
 
 
 def _normalise(model: Any, samples: Tensor, percentile: float, threshold: float) -> None:
@@ -87,9 +89,7 @@ def _normalise(model: Any, samples: Tensor, percentile: float, threshold: float)
     done: set[int] = set()
     with torch.no_grad():
         x = samples
-        for name, module in _modules(model):
-            if any(module.children()):
-                continue
+        for name, module in _leaves(model):
             x = module(x)
             if hasattr(module, "weight"):
                 if weighing is not None:
