@@ -93,6 +93,12 @@ def test_each_mistake(experiment: Path, change: str, message: str) -> None:
     assert any(message in f for f in faults(experiment, change)), faults(experiment, change)
 
 
+def test_a_target_names_a_deployer_whose_own_table_is_empty(experiment: Path) -> None:
+    deploy = plan(read(experiment, ["deploy={target='Mirror', deployer={}}"])).deploy
+    assert deploy is not None
+    assert deploy.choice.kind == "Mirror"
+
+
 def test_checks_of_the_whole_also_run_beside_other_faults(experiment: Path) -> None:
     changes = ("model.0.params.units=4", "learningframework.params.shy=true", "bench.sed=1")
     found = faults(experiment, *changes)

@@ -72,11 +72,11 @@ def _name_deployer(deploy: dict[str, Any]) -> None:
     """Documented files have the deployer's name and some of its parameters beside it; what is
     nearly one of these goes with them, so that the deployer says what was meant."""
     named = {"kind": deploy.pop("target")} if "target" in deploy else {}
-    deployer = deploy.get("deployer", named)
     meant = [key for key in deploy if get_close_matches(str(key), DEPLOYER, cutoff=0.8)]
     beside = {key: deploy.pop(key) for key in meant}
-    if not deployer or not isinstance(deployer, dict):
-        return
+    deployer = deploy.get("deployer", {})
+    if not isinstance(deployer, dict) or not (named or deployer):
+        return  # what is wrong with it is told where tables are checked
     deployer = named | deployer
     if beside and isinstance(params := deployer.get("params", {}), dict):
         deployer["params"] = beside | params
