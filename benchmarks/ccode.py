@@ -11,52 +11,29 @@ exactly (docs/boards.md), and are no times. "in lanes" adds to two filters at on
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
-import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import evolve
+from rounds import command_line, spread, write
+from tasks import Task, tasks
 
 from snn_codegen.boards import CORTEX_M, KIB
 from snn_codegen.firmware import Firmware, Limits
 from snn_codegen.sources import Sources
-from snn_kernel import Context, Processed, Shapes, Training, configure, write_atomic
+from snn_kernel import Context, Processed, Shapes, Training, configure
 from snn_kernel.plan import Optimizer
 
-TRAINING = 10_000  # samples to train on at most: enough for spikes as they are in trained networks
+EPOCHS = {"Digits": 12, "MNIST": 2}
+SAMPLES = 10_000  # samples to train on at most: enough for spikes as they are in trained networks
 VARIANTS = (
     *(("dense", False), ("gather", False), ("scatter", False)),
     *(("gather", True), ("scatter", True), ("auto", True)),
 )
-
-
-@frozen
-class Task:
-    """A data set, and the network and training for it."""
-
-    name: str
-    dataset: Any
-    epochs: int
-    params: dict[str, Any]
-
-
-def tasks(mnist: str | None) -> Iterator[Task]:
-    """Digits, and MNIST where its folder is known."""
-    neuron = {"v_threshold": 1.0, "v_reset": False, "detach_reset": True, "step_mode": "m"}
-    shared = {"timesteps": 4, "neuron": {"kind": "IFNode", "params": neuron}}
-    small = {"filters": [16, 32], "kernel_sizes": [3, 3], "paddings": [1, 1], "pool_sizes": [0, 2]}
-    yield Task("Digits", configure("dataset", "Digits", {}), 12, shared | small)
-    if mnist:
-        sizes = {"kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]}
-        dataset = configure("dataset", "MNIST", {"path": mnist})
-        yield Task("MNIST", dataset, 2, shared | sizes | {"filters": [16, 32]})
 
 
 def quantised(task: Task, folder: Path) -> tuple[Any, Any, Any, Any]:
@@ -64,13 +41,12 @@ def quantised(task: Task, folder: Path) -> tuple[Any, Any, Any, Any]:
     context = Context(42, folder)
     session = configure("framework", "SpikingJellyMultiStep", {}).open(context)
     splits = task.dataset.load(context)
-    splits = evolve(splits, train=splits.samples("train").take(slice(TRAINING)))
+    splits = evolve(splits, train=splits.samples("train").take(slice(SAMPLES)))
     test = splits.samples("test")
     shapes = Shapes(test.x.shape[1:], (splits.classes,))
     model = configure("model", "SCNN", task.params).build(shapes, session)
-    trained = session.train(
-        model, splits, Training(task.epochs, 64, Optimizer("Adam", {"lr": 4e-3}))
-    )
+    training = Training(EPOCHS[task.name], 64, Optimizer("Adam", {"lr": 4e-3}))
+    trained = session.train(model, splits, training)
     bits = {"epochs": 0, "model": {"params": {"quant_params": {"bits": 8}}}}
     kind = configure("postprocessing", "QuantizationAwareTraining", bits)
     outcome = kind.apply(Processed(task.name, model, trained), splits, session, context)
@@ -103,19 +79,15 @@ def measure(task: Task, core: str, rounds: int, folder: Path) -> Iterator[dict[s
             "instructions": float(counted.mean()),
             "rom": firmware.image.rom,
             "ram": firmware.image.ram + firmware.runs[0].stack,
-            "ratio_median": statistics.median(ratios),
-            "ratio_min": min(ratios),
-            "ratio_max": max(ratios),
+            **spread(ratios),
         }
 
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, 7)
     parser.add_argument("--mnist", metavar="FOLDER")
     parser.add_argument("--core", choices=tuple(CORTEX_M), default="M4F")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", metavar="PATH")
     given = parser.parse_args()
     board = CORTEX_M[given.core]
     if shutil.which(board.emulator) is None:
@@ -129,11 +101,7 @@ def main() -> None:
                 line = "  {dataset:7} {kernels:16} {instructions:12,.0f} instructions, "
                 line += "{rom:7,} B of ROM, {ram:7,} B of RAM, {ratio_median:5.1f} times fewer "
                 print((line + "({ratio_min:.1f} to {ratio_max:.1f})").format(**row), flush=True)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

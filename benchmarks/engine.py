@@ -16,14 +16,11 @@ document, which asks for sums in float64 in as many layers as `float64` says; to
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
-import json
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -32,9 +29,9 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
+from rounds import command_line, spread, write
 
 from snn_engine import Engine
-from snn_kernel import write_atomic
 from snn_kernel.network import Conv, Format, Linear, Network, Neuron, Pool
 
 RATES = (0.005, 0.01, 0.05, 0.2, 0.5)
@@ -229,11 +226,7 @@ def seconds(*all_sides: Callable[[], Any], rounds: int) -> list[list[float]]:
 def compared(ours: list[float], other: list[float]) -> dict[str, float]:
     """How many times as long `other` took, round by round."""
     ratios = [b / a for a, b in zip(ours, other, strict=True)]
-    return {
-        "ratio_median": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
+    return spread(ratios)
 
 
 def spike_rate(engine: Engine, frames: Any) -> float:
@@ -296,11 +289,9 @@ def measure(name: str, rate: float, rounds: int) -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = command_line(__doc__, 7)
     parser.add_argument("--networks", nargs="+", choices=BENCHES, default=list(BENCHES))
     parser.add_argument("--rates", nargs="+", type=float, default=RATES)
-    parser.add_argument("--json", metavar="PATH")
     given = parser.parse_args()
     rows = []
     line = (
@@ -311,11 +302,7 @@ def main() -> None:
         for row in measure(name, rate, given.rounds):
             rows.append(row)
             print(line.format(**row), flush=True)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

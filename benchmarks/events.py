@@ -10,10 +10,8 @@ float32 in the first cache (limit.zig). What is compared runs in turn, in one pr
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gzip
-import json
 import os
 import resource
 import statistics
@@ -28,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rounds import command_line, spread, write
 
 from snn_engine import EventEngine
-from snn_kernel import write_atomic
 from snn_kernel.network import Conv, Flatten, Format, Linear, Network, Neuron, Pool
 from snn_kernel.signals import EVENT
 
@@ -126,13 +124,7 @@ def fresh(engine: EventEngine, events: Any) -> float:
 
 def summary(name: str, ratios: list[float], **more: Any) -> dict[str, Any]:
     """One row of what is printed."""
-    return {
-        "name": name,
-        "ratio_median": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-        **more,
-    }
+    return {"name": name, **spread(ratios), **more}
 
 
 def speed(engines: dict[str, EventEngine], events: Any, rounds: int) -> Iterator[dict[str, Any]]:
@@ -208,9 +200,7 @@ def overhead(engine: EventEngine, events: Any, rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", metavar="PATH")
+    parser = command_line(__doc__, 9)
     given = parser.parse_args()
     print("snn-engine, event execution, the document's MNIST network, one thread")
     shown, trained = stream(), weights()
@@ -235,11 +225,7 @@ def main() -> None:
             print(text.format(*scaled, **row))
         if "peak_mib" in row:
             print("    {ns_per_event:.0f} ns, peak memory +{grown_mib:.1f} MiB".format(**row))
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,15 @@ quantisation, not that of the float network.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
+from rounds import command_line, write
+from tasks import Task, tasks
 
 from snn_kernel import (
     Context,
@@ -33,37 +32,15 @@ from snn_kernel import (
     Splits,
     Training,
     configure,
-    write_atomic,
 )
 from snn_kernel.plan import Optimizer
 from snn_kernel.results import agree
 from snn_network.reference import witness
 
 ROUNDINGS = ("floor", "nearest")
+ADAM = Optimizer("Adam", {"lr": 4e-3})
+TRAINING = {"Digits": Training(12, 64, ADAM), "MNIST": Training(1, 32, ADAM)}
 STATE_BITS = 8  # the potential's at least: it gathers what the others round
-
-
-@frozen
-class Task:
-    """A data set, and the network and training for it."""
-
-    name: str
-    dataset: Any
-    epochs: int
-    batch_size: int
-    params: dict[str, Any]
-
-
-def tasks(mnist: str | None) -> Iterator[Task]:
-    """Digits, and MNIST where its folder is known."""
-    neuron = {"v_threshold": 1.0, "v_reset": False, "detach_reset": True, "step_mode": "m"}
-    shared = {"timesteps": 4, "neuron": {"kind": "IFNode", "params": neuron}}
-    small = {"filters": [16, 32], "kernel_sizes": [3, 3], "paddings": [1, 1], "pool_sizes": [0, 2]}
-    yield Task("Digits", configure("dataset", "Digits", {}), 12, 64, shared | small)
-    if mnist:
-        sizes = {"kernel_sizes": [5, 5], "paddings": [2, 2], "pool_sizes": [2, 2]}
-        dataset = configure("dataset", "MNIST", {"path": mnist})
-        yield Task("MNIST", dataset, 1, 32, shared | sizes | {"filters": [16, 32]})
 
 
 class Bench:
@@ -78,9 +55,7 @@ class Bench:
         model = configure("model", "SCNN", task.params).build(
             Shapes(self.test.x.shape[1:], (splits.classes,)), self.session
         )
-        optimizer = Optimizer("Adam", {"lr": 4e-3})
-        training = Training(task.epochs, task.batch_size, optimizer)
-        trained = self.session.train(model, splits, training)
+        trained = self.session.train(model, splits, TRAINING[task.name])
         shown = splits.samples("train").take(slice(samples))
         self.splits: Splits = evolve(splits, train=shown)
         prediction = self.session.predict(model, self.test)
@@ -92,7 +67,7 @@ class Bench:
         own = {"v": {"bits": max(bits, STATE_BITS)}}
         params = {
             "epochs": self.epochs,
-            "batch_size": self.task.batch_size,
+            "batch_size": TRAINING[self.task.name].batch_size,
             "optimizer": {"kind": "Adam", "params": {"lr": 1e-3}},
             "model": {"params": {"quant_params": {"bits": bits, "roundtype": rounding, **own}}},
         }
@@ -127,13 +102,11 @@ class Bench:
 
 def main() -> int:
     """Measure, print, write what was printed where --json says; 3 if anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, None, "fewer epochs, for a quick look")
     parser.add_argument("--mnist", metavar="FOLDER")
     parser.add_argument("--bits", type=int, nargs="+", default=[8, 6, 4, 3])
     parser.add_argument("--samples", type=int)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--rounds", type=int, help="fewer epochs, for a quick look")
-    parser.add_argument("--json", metavar="PATH")
     given = parser.parse_args()
     print("data set  bits  rounding   float      PTQ      QAT   differing")
     rows = []
@@ -145,11 +118,7 @@ def main() -> int:
                 text = "{dataset:8} {bits:5}  {rounding:8} {float:7.2%}  {ptq:7.2%}  {qat:7.2%}"
                 print((text + "   {differing:,} of {compared:,}").format(**row), flush=True)
                 rows.append(row)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
     return 3 if any(row["differing"] for row in rows) else 0
 
 

@@ -9,8 +9,6 @@ points beside those that are installed. Every command runs in a process of its o
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
 import statistics
@@ -21,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from snn_kernel import write_atomic
+from rounds import command_line, spread, write
 
 PLUGINS = 50
 # Which argument, which plugins are there, and the goal in ms.
@@ -126,9 +124,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
                     "processor_ms_median": 1e3 * statistics.median(worked_on),
                     "ms_goal": goal,
                     "python_ms_median": 1e3 * statistics.median(empties),
-                    "ratio_median": statistics.median(ratios),
-                    "ratio_min": min(ratios),
-                    "ratio_max": max(ratios),
+                    **spread(ratios),
                 }
             )
     return rows
@@ -136,9 +132,7 @@ def measure(rounds: int) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--json", metavar="PATH")
+    parser = command_line(__doc__, 10)
     given = parser.parse_args()
     print(f"the command with {PLUGINS} more plugins, against python -c pass; torch is not imported")
     rows = measure(given.rounds)
@@ -146,11 +140,7 @@ def main() -> None:
         line = "  {command:34} {ms_median:5.0f} ms (goal {ms_goal}), of which the processor works "
         line += "{processor_ms_median:3.0f} ms; {ratio_median:4.1f} times"
         print((line + " ({ratio_min:.1f} to {ratio_max:.1f})").format(**row))
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

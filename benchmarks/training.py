@@ -10,10 +10,7 @@ multi-step mode, the faster of SpikingJelly's two.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rounds import command_line, spread, write
 
-from snn_kernel import Context, Shapes, Splits, Training, configure, write_atomic
+from snn_kernel import Context, Shapes, Splits, Training, configure
 
 NETWORKS = {"8/16/fc32": (8, 16, 32), "32/64/fc128": (32, 64, 128)}
 FRAMEWORKS = {"s": "SpikingJelly", "m": "SpikingJellyMultiStep"}
@@ -122,17 +120,13 @@ def measure(name: str, mode: str, epochs: int, folder: Path) -> dict[str, Any]:
         "step_mode": mode,
         "ours_ms": 1e3 * statistics.median(mine for (mine, _), _ in rounds[1:]),
         "bare_ms": 1e3 * statistics.median(theirs for _, (theirs, _) in rounds[1:]),
-        "ratio_median": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
+        **spread(ratios),
     }
 
 
 def main() -> None:
     """Measure, print, and write what was printed where --json says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--json", metavar="PATH")
+    parser = command_line(__doc__, 9)
     given = parser.parse_args()
     print("CPU time of an epoch: ours, a bare SpikingJelly 2.0.0 loop's, the ratio (least, most)")
     rows = []
@@ -147,11 +141,7 @@ def main() -> None:
                     )
                 )
                 rows.append(row)
-    text = json.dumps(rows, indent=2)
-    if given.json == "-":
-        sys.stdout.write(text + "\n")
-    elif given.json:
-        write_atomic(Path(given.json), text)
+    write(rows, given.json)
 
 
 if __name__ == "__main__":

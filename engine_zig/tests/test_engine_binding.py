@@ -4,11 +4,13 @@ import re
 import threading
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 
 from snn_engine import Engine, EngineError, library
 from snn_engine import engine as binding
+from snn_engine.message import message
 from snn_kernel import RunError
 from snn_kernel.network import Flatten, Format, Linear, Network, NetworkError, Neuron
 
@@ -58,6 +60,18 @@ def test_the_engines_own_words():
         engine.run(samples(), threads=10**6)
     assert isinstance(caught.value, RunError)
     assert caught.value.code == "limit"
+
+
+@pytest.mark.parametrize("size", [0, 3, 300, 1 << 17])
+def test_a_message_keeps_its_last_value_where_it_says(size):
+    """And uses the memory of the one before it if that is as long, which changes nothing."""
+    value, kept = bytes(i % 251 for i in range(size)), None
+    for op in ("run", "own", "longer"):
+        made, at = message({"op": op, "samples": size}, "frames", size, kept)
+        made[at:] = value
+        assert msgpack.unpackb(made) == {"op": op, "samples": size, "frames": value}
+        assert (made is kept) == (op == "own")
+        kept = made
 
 
 def test_parts_make_the_whole(monkeypatch):

@@ -11,7 +11,9 @@ from event_reference import reference
 from test_engine_law import levels
 
 from snn_engine import EngineError, Event, EventEngine
-from snn_engine import events as binding
+from snn_engine import records as parts_of
+from snn_engine.engine import answer
+from snn_engine.message import message
 from snn_kernel.network import Add, Conv, Flatten, Linear, Network, Neuron, Pool, Relu
 from snn_kernel.signals import EVENT
 
@@ -149,7 +151,7 @@ def test_neither_messages_nor_chunks_nor_queues_change_a_result(monkeypatch):
         whole = engine.run(records, ["first"])
         for size in (1, 7, 100, 257):
             engine.reset()
-            monkeypatch.setattr(binding, "CALL_EVENTS", size)
+            monkeypatch.setattr(parts_of, "CALL_EVENTS", size)
             parts = engine.run(records, ["first"])
             assert parts == whole
             np.testing.assert_array_equal(parts.monitors["first"], whole.monitors["first"])
@@ -232,10 +234,10 @@ def test_what_never_ends_is_stopped_and_taken_back(more, t):
         records = np.zeros(60_000, EVENT)
         records["t"] = t
         handle = engine._handle
-        request, into = binding._message({"op": "events", "t0_us": 0}, len(records))
-        into[:] = records
+        request, at = message({"op": "events", "t0_us": 0}, "records", records.nbytes)
+        np.frombuffer(request, EVENT, offset=at)[:] = records
         with pytest.raises(EngineError, match="operations follow") as error:
-            binding.answer(handle.call(request))
+            answer(handle.call(request))
         assert error.value.code == "limit"
         assert engine.counters()["n"]["events_out"] == 0
         engine.run((0, 0, 0, 0))

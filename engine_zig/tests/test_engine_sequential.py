@@ -68,6 +68,18 @@ def test_every_layer_has_its_record():
     assert made.firing == Firing(-1.0, single=False)
 
 
+def test_a_module_in_two_places_is_two_layers_but_no_two_populations():
+    """Its weights are the same in both, the potentials of neurons would be."""
+    pool, linear = nn.AvgPool2d(2), nn.Linear(4, 4)
+    layers = (*body(pool, nn.Conv2d(3, 1, 1), IAF(0.5), pool), nn.Flatten(), linear, IAF(0.5))
+    made = lower(nn.Sequential(*layers, linear, IAF(0.5)), (2, 16, 8))
+    assert [layer.name for layer in made.network.layers] == [str(i) for i in range(11)]
+    assert [type(made.network.layers[i]) for i in (2, 5, 7, 9)] == [Pool, Pool, Linear, Linear]
+    iaf = IAF()
+    with pytest.raises(RunError, match=r"layer '3': is the same object as layer '1'.*its own"):
+        lower(nn.Sequential(nn.Linear(4, 4), iaf, linear, iaf), (4,))
+
+
 def test_spikingjellys_neurons():
     neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
     soft = lower(nn.Sequential(nn.Linear(4, 2), neuron.IFNode(0.5, v_reset=None)), (4,))
@@ -138,6 +150,9 @@ def test_conversion_keeps_weights_and_model():
     assert torch.equal(snn[0].weight, ann[0].weight)
     assert snn[0].weight is not ann[0].weight
     assert len(from_model(ann).spiking_model) == 3
+    ends = nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.ReLU()))
+    made = from_model(ends, add_spiking_output=True, samples=torch.rand(30, 4)).spiking_model
+    assert len(made) == 2  # its output spikes already
     assert lower(snn, (1, 4, 4)).firing == Firing(None, single=False)
 
 
@@ -182,6 +197,51 @@ def test_normalisation_changes_no_class_and_bounds_rates():
             assert scaled[:i](x).max().item() == pytest.approx(1, abs=1e-5)
 
 
+def test_normalised_networks_spike_alike_whatever_the_threshold():
+    """A threshold of 2 doubles every number of a layer: float32 has them without rounding."""
+    torch.manual_seed(2)
+    ann = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 4), nn.ReLU())
+    x, steps = torch.rand(5, 6), 400
+    shown = x.repeat_interleave(steps, 0)
+    made = [
+        from_model(ann, spike_threshold=t, min_v=None, batch_size=5, samples=x, percentile=100.0)
+        for t in (1.0, 2.0)
+    ]
+    with torch.no_grad():
+        one, two = (m.spiking_model(shown) for m in made)
+        rates = two.unflatten(0, (5, steps)).mean(1)
+        expected = ann(x)
+    assert torch.equal(one, two)
+    assert torch.allclose(rates, expected / expected.max(), atol=0.01)
+
+
+def test_a_normalised_readout_without_neurons_puts_out_what_it_did():
+    """Also where two layers follow each other, which only together see what neurons told."""
+    torch.manual_seed(3)
+    ann = nn.Sequential(nn.Linear(6, 20), nn.ReLU(), nn.Linear(20, 8), nn.Linear(8, 4))
+    x, steps = torch.rand(5, 6), 2000
+    with torch.no_grad():
+        ann[0].weight *= 30
+        made = from_model(ann, min_v=None, batch_size=5, samples=x, percentile=100.0).spiking_model
+        found = made(x.repeat_interleave(steps, 0)).unflatten(0, (5, steps)).mean(1)
+        assert torch.allclose(found, ann(x), atol=0.02)
+
+
+def test_one_relu_in_two_places_becomes_two_layers_of_neurons():
+    torch.manual_seed(4)
+    relu = nn.ReLU()
+    ann = nn.Sequential(nn.Linear(6, 20), relu, nn.Sequential(nn.Linear(20, 4), relu))
+    x = torch.rand(50, 6)
+    with torch.no_grad():
+        ann[0].weight *= 30
+        made = from_model(ann, samples=x, percentile=100.0).spiking_model
+        neurons = [made[1], made[2][1]]
+        assert [type(n).__name__ for n in neurons] == ["IAF", "IAF"]
+        assert neurons[0] is not neurons[1]
+        scaled = nn.Sequential(made[0], relu, made[2][0], relu)
+        assert torch.allclose(scaled(x), ann(x) / ann(x).max(), atol=1e-5)
+
+
 def test_what_cannot_be_converted():
     with pytest.raises(RunError, match=r"a Linear, not a torch\.nn\.Sequential"):
         from_model(nn.Linear(1, 1))
@@ -195,3 +255,9 @@ def test_what_cannot_be_converted():
     normed = nn.Sequential(nn.BatchNorm1d(2), nn.ReLU())
     with pytest.raises(RunError, match="layer '0' is a BatchNorm1d: it cannot be normalised"):
         from_model(normed, samples=torch.rand(3, 2))
+    twice = nn.Linear(2, 2)
+    with pytest.raises(RunError, match="layer '2' stands in two places"):
+        from_model(nn.Sequential(twice, nn.ReLU(), twice), samples=torch.rand(30, 2))
+    after = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(2, 2))
+    with pytest.raises(RunError, match="layer '1' is behind no layer with weights of its own"):
+        from_model(after, samples=torch.rand(3, 2))

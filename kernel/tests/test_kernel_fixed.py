@@ -25,7 +25,7 @@ from snn_kernel.network import (
     Pool,
 )
 from snn_network.fixed import Fixed, dyadic, factor, saturate, shift
-from snn_network.reference import Reference
+from snn_network.reference import WITNESSES, Reference, witness
 
 wide = st.integers(-(1 << 52), 1 << 52)
 
@@ -225,3 +225,13 @@ def test_two_dimensions_groups_and_an_average_over_six() -> None:
                 # from 4 + 3 + 15 fraction bits to 2, rounded down, in 8 bits
                 expected = min(max((int(total) * 5461) >> 20, -128), 127)
                 assert out.units[0, channel, i, j] == expected
+
+
+def test_a_witness_runs_as_many_inputs_as_are_soon_done() -> None:
+    """A linear layer counts as a convolution does."""
+    for inputs, expected in ((4, WITNESSES), (1 << 10, 2)):
+        weight = np.ones((1 << 11, inputs), np.int8)
+        readout = Linear("r", weight, None, "int64", weight_format=Format(2, 0))
+        made = Network((readout,), ((INPUT, "r"),), (inputs,), 64, input_format=Format(2, 0))
+        logits, _ = witness(made, np.ones((WITNESSES + 1, inputs), np.float32))
+        assert len(logits) == expected

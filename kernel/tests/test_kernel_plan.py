@@ -72,6 +72,8 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("model.0.params.neuron.parms.a=1", "unknown key 'parms' (did you mean 'params'?)"),
         ("model.0.kind=1", "needs 'kind', a string"),
         ("model.0.name=a/b", "'name' must match regex"),
+        ("bench.name=..", "'name' must match regex"),
+        ("bench.seed=9223372036854775808", "'seed' must be < 9223372036854775808"),
         ("model.0.optimizer.kid=Adam", "unknown key 'kid' (did you mean 'kind'?)"),
         ("bench.last_run=0", "last_run 0 is before first_run 1"),
         ("bench.plugins=['snn-nothing']", "plugin 'snn-nothing' is not installed"),
@@ -80,10 +82,21 @@ def test_six_mistakes_six_messages(experiment: Path) -> None:
         ("model=3", "'model' is a list: write [[model]]"),
         ("deploy.limit=0", "'limit' must be >= 1: 0"),
         ("deploy.target=ZigEngine", "'ZigEngine' is not installed (pip install snn-deploy-engine)"),
+        ("deploy={target='Mirror', deployer=3}", "[deploy.deployer]: must be a table {kind, par"),
+        (
+            "deploy={deployer={kind='Mirror', params=3}, quantize=['int8']}",
+            "[deploy.deployer.params] (deployer 'Mirror' from toy 1.2): must be a table, not 3",
+        ),
     ],
 )
 def test_each_mistake(experiment: Path, change: str, message: str) -> None:
     assert any(message in f for f in faults(experiment, change)), faults(experiment, change)
+
+
+def test_a_target_names_a_deployer_whose_own_table_is_empty(experiment: Path) -> None:
+    deploy = plan(read(experiment, ["deploy={target='Mirror', deployer={}}"])).deploy
+    assert deploy is not None
+    assert deploy.choice.kind == "Mirror"
 
 
 def test_checks_of_the_whole_also_run_beside_other_faults(experiment: Path) -> None:
@@ -174,6 +187,14 @@ def test_override_that_leads_nowhere(text: str) -> None:
 
 def test_override_of_the_template_reaches_the_models(experiment: Path) -> None:
     assert read(experiment, ["model_template.epochs=9"])["model"][0]["epochs"] == 9
+
+
+def test_a_template_that_is_no_table_is_not_passed_over(experiment: Path) -> None:
+    for change in ("model_template=3", "model_template=[{epochs=1}]"):
+        with pytest.raises(
+            ConfigError, match=r"toy.toml: \[model_template\]: must be a table, not"
+        ):
+            read(experiment, [change])
 
 
 def test_near() -> None:

@@ -118,6 +118,7 @@ def test_a_requirement_of_the_kernel_that_makes_no_sense_is_a_fault(install: Any
         ("snn-toy>=2", "plugin 'snn-toy' has version 1.2, not >=2 (pip install 'snn-toy>=2')"),
         ("snn-toy<1.2", "plugin 'snn-toy' has version 1.2, not <1.2 (pip install 'snn-toy<1.2')"),
         ("snn-tot>=1", "plugin 'snn-tot' is not installed (did you mean 'snn-toy'?)"),
+        ("snn_energy>=1", "plugin 'snn_energy' is not installed (pip install 'snn_energy>=1')"),
         ("brian>=2", "plugin 'brian' is not installed (known: snn-toy)"),
         ("snn-toy>=", "plugin 'snn-toy>=' is no requirement (write 'snn-neurons-lif>=0.2')"),
         ("snn-toy 1.2", "plugin 'snn-toy 1.2' is no requirement (write 'snn-neurons-lif>=0.2')"),
@@ -235,7 +236,8 @@ def test_a_catalogue_that_lacks_its_library_is_empty(install: Any) -> None:
 
 
 def test_missing_modules_are_named_with_their_mend(experiment: Path, install: Any) -> None:
-    needy = plugin(dataset=[Kind("Points", Points, needs=("json", "no_such_module:no-such-dist"))])
+    needs = ("json.decoder", "no_such_module.inner:no-such-dist")
+    needy = plugin(dataset=[Kind("Points", Points, needs=needs)])
     install(Entry("needy", needy), Entry("toy", TOY))
     with pytest.raises(ConfigError, match=r"missing \(pip install no-such-dist\)"):
         plan(read(experiment, ["bench.without=['toy']"]))

@@ -17,7 +17,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snn_kernel import Prediction, RunError, write_atomic
+from snn_kernel import (
+    ModelReport,
+    Prediction,
+    Processed,
+    RunError,
+    Table,
+    Trained,
+    write_atomic,
+)
 from snn_kernel.plan import plan
 from snn_kernel.record import RunFolder
 from snn_kernel.results import agree
@@ -164,6 +172,29 @@ def test_load_takes_the_newest_weights(
     assert weights[0] == weights[1]
 
 
+@pytest.mark.parametrize("verb", [["run"], ["runs"], ["new", "neuron", "my-neuron"]])
+def test_what_is_no_folder_keeps_no_runs(
+    experiment: Path, verb: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = [str(experiment)] if verb == ["run"] else []
+    with pytest.raises(SystemExit) as ended:
+        main([*verb, *file, "--out", str(experiment)])
+    assert ended.value.code == 2
+    assert f"argument --out: {experiment} is no folder" in capsys.readouterr().err
+
+
+def test_names_may_hold_what_means_something_elsewhere(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To a terminal's markup, and to patterns of file names."""
+    name = "model.0.name=one[red]"
+    results(experiment, name)
+    assert run(experiment, name, "model.0.load=true")[0] == 0
+    shown = capsys.readouterr()
+    assert "one[red], run 1" in shown.out
+    assert "train one[red]_r1" in shown.err
+
+
 def test_a_model_that_replaces_another_is_examined_and_exported(experiment: Path) -> None:
     text = experiment.read_text() + '[[postprocessing]]\nkind = "Double"\nexport = true\n'
     experiment.write_text(text)
@@ -173,6 +204,17 @@ def test_a_model_that_replaces_another_is_examined_and_exported(experiment: Path
     assert np.array_equal(exported["a"], 2 * np.array(trained["a"]))
     assert made["agreement"]["differing"] == 0
     assert [m["name"] for m in made["measures"]].count("accuracy") == 1
+
+
+def test_no_table_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Of tables that share a name, or the first word of one, each has a file of its own."""
+    names = ("steps", "steps history", "steps", "steps history", "steps")
+    tables = tuple(Table(name, ("n",), ((i,),)) for i, name in enumerate(names))
+    processed = Processed("one", None, Trained(None), tables=tables)
+    report = ModelReport("one", 1, processed, np.zeros(0, np.int64), tmp_path)
+    files = RunFolder(tmp_path, {}, print).keep(report).files
+    assert list(files) == ["steps", "steps history", "steps 2", "steps history 2", "steps 3"]
+    assert [path.read_text() for path in files.values()] == [f"n\n{i}\n" for i in range(5)]
 
 
 def test_lock_says_what_was_run(experiment: Path) -> None:

@@ -1,17 +1,15 @@
 """ATIF against recorded outputs, potentials and gradients."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import Context
 from snn_neurons_atif.adaptive_threshold import ATIF
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 ARRAYS = ("x", "w", "out", "v", "grad_x", "grad_v_threshold", "v_threshold")
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 

@@ -6,12 +6,12 @@ those of one network: never so far.
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from attrs import evolve
+from golden_records import GOLDEN, arrays
 
 from snn_kernel import Context, Samples, Shapes, Splits, Training, configure
 
@@ -23,16 +23,9 @@ from compiled_networks import Library  # noqa: E402
 
 from snn_framework_spikingjelly.framework import SpikingJellyMultiStep  # noqa: E402
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 RECORD = GOLDEN / "codegen.json"
 CASES = json.loads(RECORD.read_text()) if RECORD.exists() else []
 FLOAT_GAP = 1e-6  # of float32 sums in another order; spikes between them are the same
-
-
-def arrays(prefix):
-    with np.load(GOLDEN / "codegen.npz") as file:
-        return {k.removeprefix(prefix): file[k] for k in file.files if k.startswith(prefix)}
 
 
 def lowered(case, x, weights):
@@ -55,11 +48,11 @@ def lowered(case, x, weights):
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=c["tag"]) for c in CASES])
 def test_every_timestep_is_what_was_recorded(case, tmp_path):
-    found = arrays(f"{case['model']}__")
+    found = arrays("codegen", f"{case['model']}__")
     network, x = lowered(
         case, found["x_channels_last"], {k: v for k, v in found.items() if k.startswith("sd__")}
     )
-    own = arrays(f"{case['tag']}__")
+    own = arrays("codegen", f"{case['tag']}__")
     steps = range(1, network.timesteps + 1)
     library = Library([evolve(network, timesteps=t) for t in steps], tmp_path)
     sums = np.stack([library.predict(t - 1, x).logits * np.float64(t) for t in steps])

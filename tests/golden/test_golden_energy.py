@@ -10,12 +10,13 @@ fields these are follows from what the layer is, and each test prints how many t
 
 import json
 import math
-import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from energy_records import MODELS, near, rebuilt
+from golden_records import GOLDEN
 
 from snn_energy.counter import OperationCounter
 from snn_energy.elementary import Costs
@@ -33,20 +34,10 @@ from snn_kernel import (
     Training,
 )
 from snn_kernel.network import (
-    Add,
-    BatchNorm,
     Conv,
-    Flatten,
-    GlobalSum,
     Linear,
     Network,
-    Neuron,
-    Pool,
 )
-
-SHARED = os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared")
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", Path(SHARED) / "golden"))
-MODELS = sorted(p for p in GOLDEN.glob("energy_*.json") if p.stem != "energy_elementary")
 
 FORMAL = [p for p in MODELS if json.loads(p.read_text())["framework"] == "PyTorch"]
 
@@ -58,12 +49,6 @@ TENSOR = ("spikerate", "count", "is_binary")
 
 
 SINGLE = 1e-6  # the record solved its quadratic equations in single precision
-
-
-def near(ours, record, tolerance=1e-9):
-    if isinstance(record, bool | str) or record is None or isinstance(ours, bool) or ours is None:
-        return ours == record and type(ours) is type(record)
-    return math.isclose(ours, record, rel_tol=tolerance, abs_tol=1e-9)
 
 
 class Record:
@@ -87,7 +72,9 @@ class Record:
             edges += [(s, name) for s in sources]
         self.edges = tuple(edges)
         _, *space, channels = self.json["layers"][0]["output_shape"][0]
-        layers = tuple(self.rebuilt(n, lay) for n, lay in self.layers.items())
+        layers = tuple(rebuilt(n, lay) for n, lay in self.layers.items())
+        for layer in (a for a in layers if isinstance(a, Conv | Linear)):
+            assert layer.weight.size == self.layers[layer.name]["weights_count"]
         network = Network(layers, self.edges, (channels, *space), self.steps)
         activity = tuple(self.activity(network, n) for n in self.layers)
         self.processed = Processed(
@@ -98,33 +85,6 @@ class Record:
         """The name without that of the neuron which the record appends."""
         longest = max((n for n in self.neurons if name.endswith(n)), key=len, default=name)
         return name if name == longest else name.removesuffix(longest)
-
-    def rebuilt(self, name, lay):
-        """A recorded layer as one of ours; weights are zeros, they are only counted."""
-        cin, cout = lay["input_shape"][0][-1], lay["output_shape"][0][-1]
-        dims = len(lay["input_shape"][0]) - 2
-        kind = lay["type"].removeprefix("T").removesuffix("Layer")
-        bias = np.zeros(cout, np.float32) if lay.get("use_bias") else None
-        if kind.startswith("Conv"):
-            weight = np.zeros((cout, cin // lay["groups"], *lay["kernel_size"]), np.float32)
-            padding = tuple(p if isinstance(p, int) else p[0] for p in lay["padding"])[:dims]
-            made = Conv(name, weight, bias, tuple(lay["strides"]), padding, lay["groups"])
-        elif kind == "Dense":
-            made = Linear(name, np.zeros((cout, cin), np.float32), bias)
-        elif kind.startswith("MaxPooling"):
-            size, stride = (
-                tuple(lay[key] * (dims if len(lay[key]) == 1 else 1))
-                for key in ("pool_size", "strides")
-            )
-            made = Pool(name, "max", size, stride, (0,) * dims)
-        elif kind.startswith("BatchNormalization"):
-            made = BatchNorm(name, np.ones(cout, np.float32), np.zeros(cout, np.float32))
-        elif kind in ("If", "Lif"):
-            made = Neuron(name, 1.0, charge={"If": "normal", "Lif": "lif"}[kind], tau=2.0)
-        else:
-            made = {"Flatten": Flatten, "Sum": GlobalSum, "Add": Add}[kind](name)
-        assert not isinstance(made, Conv | Linear) or made.weight.size == lay["weights_count"]
-        return made
 
     def activity(self, network, name):
         def tally(side, shape):

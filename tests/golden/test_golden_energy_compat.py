@@ -7,7 +7,6 @@ of each model by test_all_the_way, which asserts that nothing else is left out.
 
 import json
 import math
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
+from energy_records import MODELS, near, rebuilt
+from golden_records import GOLDEN
 
 from snn_energy.counter import OperationCounter
 from snn_energy.metric import EnergyEstimationMetric, OperationEstimation
@@ -31,22 +32,10 @@ from snn_kernel import (
     configure,
 )
 from snn_kernel.network import (
-    Add,
-    BatchNorm,
-    Conv,
-    Flatten,
-    GlobalSum,
-    Linear,
     Network,
-    Neuron,
-    Pool,
-    Relu,
 )
 
-SHARED = os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared")
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", Path(SHARED) / "golden"))
-MODELS = sorted(p for p in GOLDEN.glob("energy_*.json") if p.stem != "energy_elementary")
-TOLERANCE = 1e-6  # relative
+CLOSE = {"relative": 1e-6, "absolute": 1e-12}
 
 pytestmark = pytest.mark.skipif(not MODELS, reason=f"no energy records in {GOLDEN}")
 each_model = pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem.removeprefix("energy_"))
@@ -60,12 +49,6 @@ class Lent:
     """What is asked of a session: whether modules see all timesteps at once."""
 
     multi_step: bool
-
-
-def near(ours, record):
-    if isinstance(record, bool | str) or record is None or isinstance(ours, bool) or ours is None:
-        return ours == record and type(ours) is type(record)
-    return math.isclose(ours, record, rel_tol=TOLERANCE, abs_tol=1e-12)
 
 
 class Record:
@@ -140,31 +123,6 @@ class Record:
         return Tally(elements, seen["spike_count"], seen["tensor_sum"], seen["binary"])
 
 
-def rebuilt(name, lay):
-    """A recorded layer as one of ours; weights are zeros, they are only counted."""
-    cin, cout = lay["input_shape"][0][-1], lay["output_shape"][0][-1]
-    dims = len(lay["input_shape"][0]) - 2
-    kind = lay["type"].removeprefix("T").removesuffix("Layer")
-    bias = np.zeros(cout, np.float32) if lay.get("use_bias") else None
-    if kind.startswith("Conv"):
-        weight = np.zeros((cout, cin // lay["groups"], *lay["kernel_size"]), np.float32)
-        padding = tuple(p if isinstance(p, int) else p[0] for p in lay["padding"])[:dims]
-        return Conv(name, weight, bias, tuple(lay["strides"]), padding, lay["groups"])
-    if kind == "Dense":
-        return Linear(name, np.zeros((cout, cin), np.float32), bias)
-    if kind.startswith("MaxPooling"):
-        size, stride = (
-            tuple(lay[key] * (dims if len(lay[key]) == 1 else 1))
-            for key in ("pool_size", "strides")
-        )
-        return Pool(name, "max", size, stride, (0,) * dims)
-    if kind.startswith("BatchNormalization"):
-        return BatchNorm(name, np.ones(cout, np.float32), np.zeros(cout, np.float32))
-    if kind in ("If", "Lif"):
-        return Neuron(name, 1.0, charge={"If": "normal", "Lif": "lif"}[kind], tau=2.0)
-    return {"Flatten": Flatten, "Sum": GlobalSum, "Add": Add, "Activation": Relu}[kind](name)
-
-
 def tables(record, processed, folder):
     """(recorded rows, our table) of every setting, and of what includes non-binary tensors."""
     context = Context(0, folder)
@@ -195,7 +153,9 @@ def compare(recorded, table, seen, without=()):
             if {(row["name"], column), ("*", column)} & set(without):
                 seen["not in the document any more"] += 1
                 continue
-            assert near(cell, row[column]), f"{row['name']}.{column}: {cell}, not {row[column]}"
+            assert near(cell, row[column], **CLOSE), (
+                f"{row['name']}.{column}: {cell}, not {row[column]}"
+            )
             seen["equal"] += 1
 
 
@@ -231,11 +191,12 @@ def test_totals_with_numbers_and_in_batches_of_one(path, tmp_path):
     processed = record.rebuilt()
     seen = total(record, processed, tmp_path, exclude=False)
     for column in () if record.quantised else ACTIVE:  # its unquantised input counts as well
-        assert near(seen[column], record.json["total_including_nonbinary"][column])
+        assert near(seen[column], record.json["total_including_nonbinary"][column], **CLOSE)
     single = attrs.evolve(processed, training=Training(0, 1))
     seen = total(record, single, tmp_path, exclude=True)
     for column in ACTIVE:
-        assert near(seen[column], record.json["activity_batch_size_1"][f"{column}s"]["__TOTAL__"])
+        recorded = record.json["activity_batch_size_1"][f"{column}s"]["__TOTAL__"]
+        assert near(seen[column], recorded, **CLOSE)
 
 
 def calibrate(model, x):

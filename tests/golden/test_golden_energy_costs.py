@@ -5,17 +5,14 @@ What may differ follows from the kind of estimate; each test prints how many val
 
 import json
 import math
-import os
 from collections import Counter
-from pathlib import Path
 from typing import get_args
 
 import pytest
+from golden_records import GOLDEN
 
 from snn_energy.elementary import Sram, access_pj, operation_pj
 
-SHARED = os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared")
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", Path(SHARED) / "golden"))
 RECORD = GOLDEN / "energy_elementary.json"
 
 pytestmark = pytest.mark.skipif(not RECORD.exists(), reason=f"no energy_elementary in {GOLDEN}")

@@ -1,14 +1,10 @@
 """Fused batch normalisation against recorded weights and outputs."""
 
 import json
-import os
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from snn_kernel import Context, Shapes
+from golden_records import GOLDEN, arrays, built
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
@@ -16,14 +12,6 @@ pytest.importorskip("spikingjelly")
 from spikingjelly.activation_based import functional  # noqa: E402
 
 from snn_fuse_batchnorm.fusion import fused  # noqa: E402
-from snn_models.scnn import SCNN  # noqa: E402
-from snn_models.sresnet import SResNet  # noqa: E402
-from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode  # noqa: E402
-
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
-MODELS = {"SCNN": SCNN, "SResNet": SResNet}
-NEURONS = {"IFNode": IFNode, "LIFNode": LIFNode}
 
 
 def cases():
@@ -33,18 +21,12 @@ def cases():
 
 
 def recorded(case, prefix):
-    with np.load(GOLDEN / "fuse_batchnorm.npz") as file:
-        start = f"{case['case']}__{prefix}"
-        return {k.removeprefix(start): file[k] for k in file.files if k.startswith(start)}
+    return arrays("fuse_batchnorm", f"{case['case']}__{prefix}")
 
 
-def built(case):
+def unfused(case):
     """The model of a case with the weights it had before it was fused."""
-    args = {k: tuple(v) if isinstance(v, list) else v for k, v in case["args"].items()}
-    neuron = args.pop("neuron")
-    config = MODELS[case["cls"]](neuron=NEURONS[neuron["kind"]](**neuron["params"]), **args)
-    session = SimpleNamespace(context=Context(0, Path()), multi_step=False)
-    model = config.build(Shapes((9, 9, 9), (9,)), session).eval()
+    model = built(case).eval()
     state = {k: torch.from_numpy(v) for k, v in recorded(case, "before__").items()}
     assert [[k, list(v.shape)] for k, v in model.state_dict().items()] == case["before"]
     model.load_state_dict(state)
@@ -67,7 +49,7 @@ def test_records_are_there():
 
 @pytest.mark.parametrize("case", list(cases()))
 def test_weights(case):
-    made = fused(built(case))
+    made = fused(unfused(case))
     assert made.left == ()
     state = made.model.state_dict()
     assert sorted([k, list(v.shape)] for k, v in state.items()) == sorted(case["after"])
@@ -78,7 +60,7 @@ def test_weights(case):
 
 @pytest.mark.parametrize("case", list(cases()))
 def test_attributes(case):
-    model = fused(built(case)).model
+    model = fused(unfused(case)).model
     assert hasattr(model, "is_snn") == case["has_is_snn"]
     assert (model.timesteps, model.step_mode) == (case["timesteps"], case["step_mode"])
     kept = {name: type(module).__name__ for name, module in model.named_modules()}
@@ -88,7 +70,7 @@ def test_attributes(case):
 
 @pytest.mark.parametrize("case", list(cases()))
 def test_outputs(case):
-    model = built(case)
+    model = unfused(case)
     x = torch.from_numpy(recorded(case, "x")[""])
     before, after = (recorded(case, name)[""] for name in ("out_before", "out_after"))
     np.testing.assert_allclose(run(model, x), before, rtol=1e-6, atol=1e-6)

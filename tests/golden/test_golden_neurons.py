@@ -1,17 +1,15 @@
 """IFNode and LIFNode against recorded spikes, potentials and gradients."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import Context
 from snn_neurons_lif.integrate_and_fire import IFNode, LIFNode
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 KINDS = {"IFNode": IFNode, "LIFNode": LIFNode}
 
 

@@ -5,18 +5,16 @@ labels that ours does not have, a result without elements. Each test prints what
 """
 
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import EVENT, Context, DataError, Events, Samples, Splits, configure
 from snn_preprocessing_events.frames import FramedSamples
 
-SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", SHARED / "golden"))
 RECORD = GOLDEN / "preprocessing.json"
 LAYOUTS = {2: "NC", 3: "NLC", 4: "NHWC"}
 

@@ -5,14 +5,10 @@ writes rounded thresholds and time constants back, step by step.
 """
 
 import json
-import os
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from snn_kernel import Context, Shapes, configure
+from golden_records import GOLDEN, arrays, built
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
@@ -23,9 +19,6 @@ from snn_framework_spikingjelly.exact import input_format  # noqa: E402
 from snn_framework_spikingjelly.lowering import lower  # noqa: E402
 from snn_network.reference import Reference  # noqa: E402
 from snn_quantization.quantizer import Quantizer  # noqa: E402
-
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 
 
 def records():
@@ -49,12 +42,6 @@ def excuse(case):
 CASES = [pytest.param(c, id=f"{c['file']}-{c['case']}") for c in records() if "error" not in c]
 
 
-def arrays(case):
-    with np.load(GOLDEN / f"{case['file']}.npz") as file:
-        prefix = f"{case['case']}__"
-        return {k.removeprefix(prefix): file[k] for k in file.files if k.startswith(prefix)}
-
-
 def state(found, *prefixes):
     return {
         k.removeprefix(p): torch.from_numpy(found[k].copy())
@@ -64,12 +51,9 @@ def state(found, *prefixes):
     }
 
 
-def built(case, found):
+def ranged(case, found):
     """The model, its ranges set by the recorded training pass."""
-    params = {k: v for k, v in case["args"].items() if k != "backend"}
-    config = configure("model", case["cls"], params)
-    session = SimpleNamespace(context=Context(0, Path()), multi_step=False)
-    model = config.build(Shapes((9, 9, 9), (9,)), session)
+    model = built(case)
     missing, unexpected = model.load_state_dict(
         state(found, "sd__") | state(found, "sd_before__"), strict=False
     )
@@ -103,8 +87,8 @@ def test_records_are_there():
 
 @pytest.mark.parametrize("case", CASES)
 def test_architecture(case):
-    found = arrays(case)
-    model, _ = built(case, found)
+    found = arrays(case["file"], f"{case['case']}__")
+    model, _ = ranged(case, found)
     own = {n: m for n, m in model.named_modules() if isinstance(m, Quantizer)}
     recorded = {n for n, kind in case["modules"] if kind == "Quantizer"}
     assert own.keys() == recorded
@@ -120,8 +104,8 @@ def test_architecture(case):
 def test_outputs_and_ranges(case):
     if why := excuse(case):
         pytest.skip(why)
-    found = arrays(case)
-    model, trained = built(case, found)
+    found = arrays(case["file"], f"{case['case']}__")
+    model, trained = ranged(case, found)
     for name, expected in case["quantizers"].items():
         if expected["quant_enable"] and expected["global_max"] > 0:  # else it saw nothing, or zeros
             quantizer = model.get_submodule(name)
@@ -137,8 +121,8 @@ def test_outputs_and_ranges(case):
 def test_the_integer_law_gives_what_the_recorded_models_gave(case):
     if why := excuse(case):
         pytest.skip(why)
-    found = arrays(case)
-    model, _ = built(case, found)
+    found = arrays(case["file"], f"{case['case']}__")
+    model, _ = ranged(case, found)
     model.load_state_dict(state(found, "sd__"), strict=False)
     functional.reset_net(model.eval())
     model.input_format = input_format(found["x"])

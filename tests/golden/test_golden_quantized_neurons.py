@@ -5,19 +5,17 @@ The record rounds a charge before it fires while training, and only then; the la
 """
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import Context, configure
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("spikingjelly")
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 KINDS = ("QuantizedIFNode", "QuantizedLIFNode")
 
 

@@ -2,11 +2,10 @@
 
 import json
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_records import GOLDEN
 
 from snn_kernel import ConfigError, RunError
 from snn_kernel.config import Checker
@@ -17,8 +16,6 @@ torch = pytest.importorskip("torch")
 
 from snn_quantization.quantizer import Quantizer  # noqa: E402
 
-_SHARED = Path(os.environ.get("SNNK_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-GOLDEN = Path(os.environ.get("SNNK_GOLDEN", _SHARED / "golden"))
 RECORD = GOLDEN / "quantizer.json"
 CASES = json.loads(RECORD.read_text()) if RECORD.exists() else []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, Self
@@ -15,6 +14,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
+from snn_engine.message import message
 from snn_engine.process import Process
 from snn_engine.shown import show
 from snn_kernel.network import Conv, Linear, Network, Neuron
@@ -169,15 +169,14 @@ class Engine:
     ) -> None:
         network = self.network
         asked = {"spikes": bool(run.spikes)} | ({"counters": True} if run.counters else {})
-        head = msgpack.packb({"op": "run", "samples": len(frames), "threads": threads, **asked})
-        # The map takes one more key, whose value follows without being encoded anew.
-        head = bytes([head[0] + 1]) + head[1:] + msgpack.packb("frames")
+        head = {"op": "run", "samples": len(frames), "threads": threads, **asked}
+        kind = "<i4" if network.quantised else "<f4"
         stop = start + len(frames)
         with self._lock:
-            request = self._begun(head, frames.nbytes)
-            into = np.frombuffer(request, "<i4" if network.quantised else "<f4", -1, len(head) + 5)
-            show(frames, network.input_format, network.quantised, into)
-            reply = answer(self._handle.call(request))
+            self._request, at = message(head, "frames", frames.nbytes, self._request)
+            shown = np.frombuffer(self._request, kind, offset=at)
+            show(frames, network.input_format, network.quantised, shown)
+            reply = answer(self._handle.call(self._request))
             logits = np.frombuffer(reply["logits"], "<f4")
             run.logits[start:stop] = logits.reshape(len(frames), -1)
             for name, bits in run.spikes.items():
@@ -187,18 +186,9 @@ class Engine:
                 for what, column in columns.items():
                     column[start:stop] = np.frombuffer(reply["counters"][name][what], "<u8")
         for name, count in reply["counts"].items():
-            into = counts.setdefault(name, {})
+            sums = counts.setdefault(name, {})
             for key, n in count.items():
-                into[key] = into.get(key, 0) + n
-
-    def _begun(self, head: bytes, size: int) -> bytearray:
-        """A request of `head` and `size` bytes to be written, in the memory of the last one if that
-        was as long: fresh pages cost more than what is written there."""
-        if len(self._request) != len(head) + 5 + size:
-            self._request = bytearray(len(head) + 5 + size)
-        self._request[: len(head)] = head
-        struct.pack_into(">BI", self._request, len(head), 0xC6, size)
-        return self._request
+                sums[key] = sums.get(key, 0) + n
 
 
 def opened(

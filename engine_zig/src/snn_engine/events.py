@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, Literal, Self
 
@@ -16,17 +15,15 @@ from numpy.typing import NDArray
 
 from snn_engine.engine import answer, opened
 from snn_engine.library import EngineError, Handle
+from snn_engine.message import message
 from snn_engine.process import Process
+from snn_engine.records import joined, later, messages, records, span, write
 from snn_kernel.network import Network
 from snn_kernel.signals import EVENT
 
-# At most what one message may hold (limits.zig).
-CALL_EVENTS = 1 << 16
 # Events of samples in one message: so many that several threads have work, so few that an interrupt
 # is heard within seconds.
 CALL_SAMPLE_EVENTS = 1 << 20
-# Times that u32 does not hold.
-LONG_EVENT = np.dtype([("x", "<u4"), ("y", "<u4"), ("t", "<u8"), ("p", "<u4")])
 
 Counters = Mapping[str, Mapping[str, int]]
 
@@ -107,18 +104,15 @@ class EventEngine:
         Raises EngineError for what is not events of the network's input; what earlier messages of
         the same run have done stays done, a message itself is done whole or not at all.
         """
-        given = _records(events)
+        given = records(events)
         out: list[NDArray[Any]] = []
         monitors: dict[str, list[NDArray[Any]]] = {name: [] for name in monitor}
         counters: dict[str, dict[str, int]] = {}
         with self._lock:
-            for part, t0 in _messages(given):
+            for part, t0 in messages(given):
                 self._part(part, t0, sorted, out, monitors, counters)
-        return EventRun(
-            _joined(out),
-            {name: _joined(parts) for name, parts in monitors.items()},
-            counters,
-        )
+        whole = {name: joined(parts) for name, parts in monitors.items()}
+        return EventRun(joined(out), whole, counters)
 
     def samples(
         self, samples: Sequence[Any], threads: int = 1, sorted: bool = True
@@ -128,7 +122,7 @@ class EventEngine:
 
         A sample is what `run` takes. Neither potentials nor counters of the engine change.
         """
-        given = [_records(sample) for sample in samples]
+        given = [records(sample) for sample in samples]
         out: list[NDArray[Any]] = []
         counters: dict[str, dict[str, int]] = {}
         start, size = 0, 0
@@ -182,13 +176,13 @@ class EventEngine:
         out: list[NDArray[Any]],
         counters: dict[str, dict[str, int]],
     ) -> None:
-        starts = [_span(sample) for sample in given]
+        starts = [span(sample) for sample in given]
         offsets = np.cumsum([0, *map(len, given)], dtype="<u8")
         head = {"op": "samples", "offsets": offsets.tobytes(), "threads": threads, "sorted": sorted}
-        request, into = _message(head, int(offsets[-1]))
+        request, into = _request(head, int(offsets[-1]))
         ends = offsets.tolist()
         for sample, start, a, b in zip(given, starts, ends, ends[1:], strict=False):
-            _write(into[a:b], sample, start)
+            write(into[a:b], sample, start)
         try:
             with self._lock:
                 reply = answer(self._handle.call(request))
@@ -199,10 +193,10 @@ class EventEngine:
             self._batch(given[:middle], threads, sorted, out, counters)
             self._batch(given[middle:], threads, sorted, out, counters)
             return
-        records = np.frombuffer(reply["records"], EVENT)
+        found = np.frombuffer(reply["records"], EVENT)
         ends = np.frombuffer(reply["offsets"], "<u8").tolist()
         for start, a, b in zip(starts, ends, ends[1:], strict=False):
-            out.append(_later(records[a:b], start))
+            out.append(later(found[a:b], start))
         _count(counters, reply["counters"])
 
     def _part(
@@ -216,8 +210,8 @@ class EventEngine:
     ) -> None:
         head = {"op": "events", "t0_us": t0, "sorted": sorted, "monitor": list(monitors)}
         try:
-            request, into = _message(head, len(part))
-            _write(into, part, t0)
+            request, into = _request(head, len(part))
+            write(into, part, t0)
             reply = answer(self._handle.call(request))
         except EngineError as error:
             if error.code != "limit" or len(part) < 2:
@@ -226,125 +220,19 @@ class EventEngine:
             for half in np.array_split(part, 2):
                 self._part(half, t0, sorted, out, monitors, counters)
             return
-        out.append(_later(np.frombuffer(reply["records"], EVENT), t0))
+        out.append(later(np.frombuffer(reply["records"], EVENT), t0))
         for name, parts in monitors.items():
-            parts.append(_later(np.frombuffer(reply["monitors"][name], EVENT), t0))
+            parts.append(later(np.frombuffer(reply["monitors"][name], EVENT), t0))
         _count(counters, reply["counters"])
 
 
-def _records(events: Any) -> NDArray[Any]:
-    """Events as a record array, whatever they came as; EngineError for what is none."""
-    if isinstance(events, tuple) and len(events) == 4 and all(np.ndim(v) == 0 for v in events):
-        numbers = [np.asarray(v) for v in events]
-        if any(n.dtype.kind not in "iu" for n in numbers):
-            raise EngineError(f"event {events}: x, y, t, p are not whole numbers", "events")
-        return np.array(
-            [events], [(name, n.dtype) for name, n in zip("xytp", numbers, strict=True)]
-        )
-    given = np.asarray(events)
-    names = given.dtype.names or ()
-    if not set("xytp") <= set(names):
-        found = ", ".join(names) if names else str(given.dtype)
-        raise EngineError(f"events have the fields x, y, t, p; found {found}", "events")
-    if wrong := [n for n in "xytp" if given.dtype[n].kind not in "iu"]:
-        raise EngineError(f"events: the fields {', '.join(wrong)} are not integers", "events")
-    if given.ndim > 1:
-        raise EngineError(f"events are {given.ndim}-dimensional, not a row of records", "events")
-    if _mistaken(given):
-        raise EngineError(
-            "events: each of the four has x = y = t = p, as numpy.array([x, y, t, p], dtype=…) "
-            "makes them; one event is the tuple (x, y, t, p), an array of one is "
-            "numpy.array([(x, y, t, p)], dtype=…)",
-            "events",
-        )
-    return given.reshape(-1)
-
-
-def _mistaken(events: NDArray[Any]) -> bool:
-    """Whether a list of four numbers was made into four events, each number in all four fields."""
-    if events.shape != (4,) or not events["x"].any():
-        return False
-    return all(np.array_equal(events["x"], events[name]) for name in "ytp")
-
-
-def _messages(events: NDArray[Any]) -> Iterator[tuple[NDArray[Any], int]]:
-    """Parts that fit into one message each, and the time from which theirs are counted."""
-    if not len(events):
-        yield events, 0
-    start = 0
-    while start < len(events):
-        part = events[start : start + CALL_EVENTS]
-        while (first := _start(part)) is None:
-            part = part[: len(part) // 2]
-        yield part, first
-        start += len(part)
-
-
-def _start(events: NDArray[Any]) -> int | None:
-    """The time from which those of `events` are counted, such that u32 holds them; None: none.
-
-    Times that fit stay as they are, so that nothing is added to them on the way back.
-    """
-    if not len(events):
-        return 0
-    low, high = int(events["t"].min()), int(events["t"].max())
-    if low < 0:
-        raise EngineError(f"events: a time is {low} µs, before 0", "events")
-    if high < 1 << 32:
-        return 0
-    return low if high - low < 1 << 32 else None
-
-
-def _span(sample: NDArray[Any]) -> int:
-    """As `_start`, of a sample, which is not taken apart."""
-    start = _start(sample)
-    if start is None:
-        raise EngineError("samples: one lasts longer than 2^32 µs", "events")
-    return start
-
-
-def _message(head: Mapping[str, Any], count: int) -> tuple[bytearray, NDArray[Any]]:
-    """The request, and room for `count` records in it, so that they are written only once."""
-    packed = msgpack.packb(head)
-    # The map takes one more key, whose value follows without being encoded anew.
-    packed = bytes([packed[0] + 1]) + packed[1:] + msgpack.packb("records")
-    request = bytearray(len(packed) + 5 + EVENT.itemsize * count)
-    request[: len(packed)] = packed
-    struct.pack_into(">BI", request, len(packed), 0xC6, EVENT.itemsize * count)
-    return request, np.frombuffer(request, EVENT, offset=len(packed) + 5)
-
-
-def _write(into: NDArray[Any], part: NDArray[Any], t0: int) -> None:
-    if part.dtype == EVENT:
-        # Bytes: numpy copies records field by field.
-        into.view(np.uint8)[:] = np.ascontiguousarray(part).view(np.uint8)
-        return
-    for name in "xyp":
-        column = part[name]
-        if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
-            at = int(np.argmax((column < 0) | (column >= 1 << 32)))
-            raise EngineError(f"events: record {at}: {name} is {column[at]}", "events")
-        into[name] = column
-    into["t"] = part["t"] - t0 if t0 else part["t"]
-
-
-def _later(records: NDArray[Any], t0: int) -> NDArray[Any]:
-    if not t0:
-        return records
-    moved = records.astype(LONG_EVENT)
-    moved["t"] += np.uint64(t0)
-    return moved
+def _request(head: Mapping[str, Any], count: int) -> tuple[bytearray, NDArray[Any]]:
+    """A message, and room for `count` records in it, so that they are written only once."""
+    request, at = message(head, "records", EVENT.itemsize * count)
+    return request, np.frombuffer(request, EVENT, offset=at)
 
 
 def _count(into: dict[str, dict[str, int]], counters: Counters) -> None:
     for name, counts in counters.items():
         sums = into.get(name)
         into[name] = dict(counts) if sums is None else {k: sums[k] + n for k, n in counts.items()}
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    """One array: of EVENT, or LONG_EVENT where a time asks for it."""
-    if len(parts) == 1:
-        return parts[0]
-    kind = LONG_EVENT if any(p.dtype == LONG_EVENT for p in parts) else EVENT
-    return np.concatenate([p.astype(kind) for p in parts]) if parts else np.empty(0, EVENT)

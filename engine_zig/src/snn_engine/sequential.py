@@ -46,6 +46,7 @@ def lower(model: Any, input_shape: tuple[int, int, int]) -> Lowered:
     """
     layers: list[Layer] = []
     firings: dict[str, Firing] = {}
+    neurons: dict[int, str] = {}
     faults: list[Fault] = []
     for name, module in _leaves(model, ""):
         try:
@@ -54,6 +55,9 @@ def lower(model: Any, input_shape: tuple[int, int, int]) -> Lowered:
             faults += error.faults
             continue
         if isinstance(made, Neuron):
+            if (other := neurons.setdefault(id(module), name)) != name:
+                what = f"is the same object as layer '{other}': they would share potentials"
+                faults.append(Fault(f"layer '{name}'", what, "", "give each place its own"))
             firings[name] = _firing(module)
         layers += [made] if made is not None else []
     faults = faults or list(_misplaced(layers, firings))
@@ -73,7 +77,7 @@ def _leaves(model: Any, path: str) -> Iterator[tuple[str, Any]]:
     if "Sequential" not in _classes(model):
         yield path or "0", model
         return
-    for name, child in model.named_children():
+    for name, child in model._modules.items():  # named_children tells of each module only once
         yield from _leaves(child, f"{path}.{name}" if path else name)
 
 

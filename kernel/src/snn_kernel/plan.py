@@ -12,7 +12,7 @@ from snn_kernel.errors import ConfigError, Fault
 from snn_kernel.kinds import Choice, chosen
 from snn_kernel.registry import Registry
 
-_file_name = validators.matches_re(r"[^/\\]+")
+_file_name = validators.matches_re(r"(?!\.{1,2}$)[^/\\]+")
 
 
 @frozen
@@ -22,7 +22,7 @@ class Bench:
     each a plugin."""
 
     name: str = field(default="experiment", validator=_file_name)
-    seed: int = field(default=0, validator=validators.ge(0))
+    seed: int = field(default=0, validator=[validators.ge(0), validators.lt(1 << 63)])
     first_run: int = field(default=1, validator=validators.ge(0))
     last_run: int = 1
     plugins: tuple[str, ...] = ()

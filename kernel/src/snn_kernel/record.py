@@ -83,8 +83,8 @@ class RunFolder:
 
     def weights(self, label: str) -> Path:
         """The newest weights of `label` from an earlier run of the same bench; RunError if none."""
-        found = sorted(self.path.parent.glob(f"*/{label}/weights.safetensors"))
-        found = [path for path in found if self.path not in path.parents]
+        earlier = sorted(path for path in self.path.parent.iterdir() if path != self.path)
+        found = [p for run in earlier if (p := run / label / "weights.safetensors").is_file()]
         if not found:
             raise RunError(f"load = true, but no earlier run in {self.path.parent} saved '{label}'")
         return found[-1]
@@ -95,8 +95,9 @@ class RunFolder:
         for table in report.tables:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([table.columns, *table.rows])
-            twins = sum(n.partition(" ")[0] == table.name for n in files)
-            name = f"{table.name} {twins + 1}" if twins else table.name
+            name, number = table.name, 2
+            while name in files:
+                name, number = f"{table.name} {number}", number + 1
             path = report.folder / f"{name.replace(' ', '_')}.csv"
             files[name] = write_atomic(path, text.getvalue())
         return evolve(report, files=files)

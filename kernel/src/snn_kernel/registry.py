@@ -119,7 +119,7 @@ class Registry:
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""
         needs = [n.partition(":") for n in offer.kind.needs]
-        missing = [home or module for module, _, home in needs if find_spec(module) is None]
+        missing = [home or m for m, _, home in needs if find_spec(m.partition(".")[0]) is None]
         return f"pip install {' '.join(missing)}" if missing else ""
 
     def require(self, wanted: Iterable[str], where: str) -> list[Fault]:
@@ -139,13 +139,13 @@ class Registry:
                 continue
             if (name := canonicalize_name(asked.name)) == OURS:
                 continue
+            hint = f"pip install '{text}'"
             if not (plugin := known.get(name)):
-                what, hint = "is not installed", near(name, known) or f"pip install '{text}'"
+                what, hint = "is not installed", hint if name in homes() else near(name, known)
             elif plugin.fault:
                 what, hint = "is broken", plugin.fault
             elif not asked.specifier.contains(plugin.version, prereleases=True):
-                what, hint = f"has version {plugin.version}", f"pip install '{text}'"
-                what = f"{what}, not {asked.specifier}"
+                what = f"has version {plugin.version}, not {asked.specifier}"
             else:
                 continue
             faults.append(Fault(where, f"plugin '{asked.name}' {what}", "", hint))

@@ -128,7 +128,9 @@ def witness(
     are soon done."""
     shapes = network.shapes
     work = sum(
-        layer.weight.size * math.prod(shapes[layer.name][1:]) for layer in network.only(Conv)
+        layer.weight.size * math.prod(shapes[layer.name][1:])
+        for layer in network.layers
+        if isinstance(layer, Conv | Linear)
     )
     affordable = WORK // max(work * network.timesteps, 1)
     logits, spikes = Reference(network).run(x[: min(max(affordable, 1), WITNESSES)])

@@ -56,7 +56,10 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     for text in ordered[: len(ordered) - len(late)]:
         override(document, text)
     template, models = document.pop("model_template", {}), document.get("model")
-    if isinstance(models, list) and isinstance(template, Mapping):
+    if not isinstance(template, Mapping):
+        what = f"must be a table, not {template!r:.40}"
+        raise ConfigError(Fault(f"{path.name}: [model_template]", what))
+    if isinstance(models, list):
         document["model"] = [merge(template, m) if isinstance(m, Mapping) else m for m in models]
     for text in late:
         override(document, text)
@@ -68,11 +71,13 @@ def read(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
 def _name_deployer(deploy: dict[str, Any]) -> None:
     """Documented files have the deployer's name and some of its parameters beside it; what is
     nearly one of these goes with them, so that the deployer says what was meant."""
-    if "target" in deploy:
-        target = {"kind": deploy.pop("target")}
-        deploy["deployer"] = target | deploy.get("deployer", {})
+    named = {"kind": deploy.pop("target")} if "target" in deploy else {}
     meant = [key for key in deploy if get_close_matches(str(key), DEPLOYER, cutoff=0.8)]
     beside = {key: deploy.pop(key) for key in meant}
-    deployer = deploy.get("deployer")
-    if beside and isinstance(deployer, dict):
-        deployer["params"] = beside | deployer.get("params", {})
+    deployer = deploy.get("deployer", {})
+    if not isinstance(deployer, dict) or not (named or deployer):
+        return  # what is wrong with it is told where tables are checked
+    deployer = named | deployer
+    if beside and isinstance(params := deployer.get("params", {}), dict):
+        deployer["params"] = beside | params
+    deploy["deployer"] = deployer

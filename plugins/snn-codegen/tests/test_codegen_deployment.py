@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,12 +14,14 @@ from attrs import evolve
 from compiled_networks import compiler
 
 from snn_codegen.ccode import CCode
-from snn_codegen.deployment import Answer, Program
+from snn_codegen.deployment import Answer, Executable
 from snn_codegen.linux import Linux
+from snn_codegen.microcontroller import CortexM
 from snn_codegen.source import Source
 from snn_codegen.writer import identifier
 from snn_kernel import Context, DataError, Prediction, Processed, RunError, Samples, Trained
 from snn_kernel.network import INPUT, Conv, Flatten, Format, Linear, Network, Neuron
+from snn_kernel.results import agree
 from snn_network.reference import Reference
 
 EIGHT = Format(8, 4)
@@ -125,6 +128,26 @@ def test_feature_maps_are_the_hook(tmp_path: Path) -> None:
         assert ("#define NET_TRACE\n" in made.writer.header()) == asked
 
 
+def test_an_example_with_the_hook_supplies_it(tmp_path: Path) -> None:
+    config = Source(converter=CCode(dump_featuremaps=True))
+    folder = config.deploy(processed(), samples(), Context(0, tmp_path)).files["example.c"].parent
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic")
+    command = [*compiler(), *strict, "example.c", "net.c", "-o", "example"]
+    subprocess.run(command, check=True, cwd=folder)
+    done = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("layer 1: 4 bytes") == 4 * network().timesteps  # 27 neurons in a word
+
+
+@pytest.mark.parametrize("target", [Linux(), CortexM()], ids=lambda config: config.target)
+def test_targets_run_programs_with_the_hook(target: Any, tmp_path: Path) -> None:
+    if isinstance(target, CortexM) and shutil.which(target.board.emulator) is None:
+        pytest.skip(f"{target.board.emulator} is not installed")
+    config, given = evolve(target, converter=CCode(dump_featuremaps=True)), processed()
+    made = config.deploy(given, samples(), Context(0, tmp_path))
+    assert agree(given.prediction, made.prediction).differing == 0
+
+
 @pytest.mark.parametrize(
     ("config", "given", "text"),
     [
@@ -181,8 +204,8 @@ def test_a_program_that_fails_is_told(script: str, text: str, tmp_path: Path) ->
     program.chmod(0o755)
 
     class Broken(Linux):
-        def build(self, sources: Any, folder: Path) -> Program:
-            return Program(program)
+        def build(self, sources: Any, folder: Path) -> Executable:
+            return Executable(program)
 
     with pytest.raises(RunError, match=text):
         Broken().deploy(processed(), samples(), Context(0, tmp_path))
@@ -192,8 +215,8 @@ def test_a_wrong_bit_differs(tmp_path: Path) -> None:
     """What the kernel makes of one flipped bit is an exit status; here, that it arrives."""
 
     class Wrong(Linux):
-        def run(self, program: Program, frames: bytes, samples: int) -> Answer:
-            right = super().run(program, frames, samples)
+        def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
+            right = super().run(executable, frames, samples)
             return Answer(bytes([right.written[0] ^ 1]) + right.written[1:], right.seconds)
 
     given = processed()
@@ -212,10 +235,24 @@ def test_a_wrong_bit_differs(tmp_path: Path) -> None:
         ("1st", "network_1st"),
         ("snn", "network_snn"),
         ("é", "network"),
+        ("Time", "network_time"),
     ],
 )
 def test_identifiers(name: str, made: str) -> None:
     assert identifier(name) == made
+
+
+def test_names_cannot_break_what_is_generated(tmp_path: Path) -> None:
+    """A header of the C library would be found in place of the model's, or the other way round;
+    a layer's name stands in a comment."""
+    plain = network()
+    renamed = tuple(evolve(layer, name=f"{layer.name}*/ int x;") for layer in plain.layers)
+    edges = tuple(zip((INPUT, *(n.name for n in renamed)), (n.name for n in renamed), strict=False))
+    made = processed(evolve(plain, layers=renamed, edges=edges), "stdio")
+    deployed = Linux().deploy(made, samples(), Context(0, tmp_path))
+    assert deployed.prediction is not None
+    assert np.array_equal(deployed.prediction.logits, made.prediction.logits)
+    assert deployed.files["c_header"].name == "network_stdio.h"
 
 
 def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
@@ -223,8 +260,9 @@ def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
         choice = SimpleNamespace(config=SimpleNamespace(**config), place=f"[{name}]")
         return SimpleNamespace(name=name, choice=choice)
 
-    params = SimpleNamespace(of=lambda _: SimpleNamespace(bits=4))
-    models = (model("plain"), model("four", quant_params=params), model("odd", neuron=object()))
+    params = SimpleNamespace(of=lambda _: SimpleNamespace(bits=4), obstacle="")
+    four = model("four", params_of=lambda _: params)
+    models = (model("plain"), four, model("odd", neuron=object()))
     framework = SimpleNamespace(kind="SpikingJelly", config=SimpleNamespace(timed=False))
     plan = SimpleNamespace(models=models, postprocessings=(), framework=framework)
     said = list(Linux(quantize=("int8",)).check(plan, "[deploy]"))
@@ -237,6 +275,14 @@ def test_models_of_other_arithmetics_are_faults_when_planning() -> None:
     config = Linux(converter=CCode(timestep_mode="iterate"))
     assert any("write 'duplicate'" in s for s in config.check(plan, "[deploy]"))
     assert not [s for s in Linux().check(plan, "[deploy]") if "asks for" in s]
+    config = Linux(converter=CCode(quantize="int16"), quantize=("int8",))
+    assert any("converter's quantize is 'int16'" in s for s in config.check(plan, "[deploy]"))
+
+
+def test_what_generates_no_c_is_no_converter() -> None:
+    text = r"converter is of kind 'object', which generates no C \(QualiaCodeGen and CCode do\)"
+    with pytest.raises(ValueError, match=text):
+        Linux(converter=object())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

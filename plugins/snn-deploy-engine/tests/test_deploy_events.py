@@ -170,6 +170,11 @@ def test_what_settings_tell_is_refused_when_planning():
     assert not faults(Specksim(), normed, fusing)
     assert not faults(Specksim(), model(pool_sizes=(0, 1)))
     assert not faults(ZigEngine(), pooled)
+    exact = SimpleNamespace(obstacle="")
+    whole, third = model(params_of=lambda _: exact), Specksim(output_threshold=0.3)
+    assert "output_threshold is 0.3, no multiple of 2^-16" in faults(third, whole)[0]
+    assert not faults(third, model())
+    assert not faults(Specksim(output_threshold=0.375), whole)
 
 
 def test_defaults_of_specksim():
@@ -188,8 +193,11 @@ def test_defaults_of_specksim():
         {"dt_us": 3_600_000_001},
         {"order": "whc"},
         {"floor": "no"},
+        {"floor": float("nan")},
+        {"floor": float("-inf")},
         {"coding": "burst"},
         {"output_threshold": 0.0},
+        {"output_threshold": float("inf")},
     ],
 )
 def test_wrong_fields_of_event_execution(fields):

@@ -187,6 +187,23 @@ def test_bench(document, capsys):
     assert "G synaptic operations/s" in told
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("--events", "0", "argument --events: '0' is no number from 1 on"),
+        ("--rounds", "-1", "argument --rounds: '-1' is no number from 1 on"),
+        ("--rounds", "two", "'two' is no number from 1 on"),
+        ("--floor", "low", "argument --floor: 'low' is neither a number nor 'none'"),
+        ("--floor", "nan", "'nan' is neither a number nor 'none'"),
+    ],
+)
+def test_what_is_no_number_is_refused_first(document, capsys, option, value, text):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["bench", str(document), f"{option}={value}"])
+    assert ended.value.code == 2
+    assert text in capsys.readouterr().err
+
+
 def test_serve(document):
     load = {"op": "load", "network": msgpack.unpackb(document.read_bytes())}
     message = msgpack.packb(load)

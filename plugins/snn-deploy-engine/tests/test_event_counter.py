@@ -110,3 +110,22 @@ def test_params_and_plan():
     (fault,) = EventCounter().check(SimpleNamespace(models=(model,)), "")
     assert "has no lowered form" in fault
     assert "remove EventCounter" in fault
+
+
+def postprocessing(place, **config):
+    return SimpleNamespace(choice=SimpleNamespace(place=place, config=SimpleNamespace(**config)))
+
+
+def test_only_what_comes_before_it_stands_in_its_way():
+    """What quantises a model after it was counted is for others to judge."""
+    one = SimpleNamespace(name="one", choice=SimpleNamespace(place="[model.0]", config=None))
+    params = SimpleNamespace(obstacle="w has no fixed-point format")
+    quantise = {"params_of": lambda model: params if model is one else None}
+    for own, other, faults in ((0, 1, 0), (1, 0, 1)):
+        places = (f"[postprocessing.{i}]" for i in range(2))
+        table = {own: {"counts_events": True}, other: quantise}
+        found = tuple(postprocessing(place, **table[i]) for i, place in enumerate(places))
+        plan = SimpleNamespace(models=(one,), postprocessings=found)
+        told = list(EventCounter().check(plan, f"[postprocessing.{own}]"))
+        assert len(told) == faults
+        assert all("[postprocessing.0]: ZigEngine cannot run networks" in text for text in told)

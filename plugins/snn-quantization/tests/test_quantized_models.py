@@ -244,6 +244,7 @@ def with_(document, path, value):
         (("model", 0, "kind"), "QuantizedSCNN", "is quantised already"),
         (("model", 0, "update"), {"quant_params": {"bit": 4}}, "did you mean 'bits'?"),
         (("model", 0, "update"), {"quant_params": {"bits": 1}}, "bits must be from 2 to 32"),
+        (("model", 0, "update"), {"quant_params": 4}, "'quant_params' must be a table, not 4"),
         (("model", 0, "update"), {"quant": {}}, "no [[postprocessing]] reads model"),
         (
             ("model", 0, "params", "neuron", "kind"),
@@ -266,6 +267,16 @@ def test_mistakes_are_found_when_planning(path, value, message):
     with pytest.raises(ConfigError) as caught:
         plan(with_(DOCUMENT, path, value))
     assert message in str(caught.value)
+
+
+def test_what_is_quantised_once_is_not_quantised_again():
+    twice = DOCUMENT | {"postprocessing": 2 * DOCUMENT["postprocessing"]}
+    with pytest.raises(ConfigError) as caught:
+        plan(twice)
+    (fault,) = caught.value.faults
+    assert fault.where == "[postprocessing.1]"
+    assert "the models are quantised already by [postprocessing.0]" in str(fault)
+    assert "a [[model]] of its own with update.quant_params" in str(fault)
 
 
 def test_updates_that_nothing_reads_are_no_secret():
@@ -297,6 +308,27 @@ def test_deployers_refuse_what_has_no_format_when_planning():
         text = str(caught.value)
         assert "[postprocessing.0]: ZigEngine cannot run networks quantised so" in text
         assert "quantype = 'fake'" in text
+
+
+@pytest.mark.parametrize("target", ["ZigEngine", "Source"])
+def test_deployers_see_what_a_model_changes_when_planning(target):
+    """Its own table can break what is right for all others, and mend what is not."""
+    update, params = ("model", 0, "update"), ("postprocessing", 0, "params", "model", "params")
+    document = DOCUMENT | {"deploy": {"deployer": {"kind": target}}}
+    fake = {"quant_params": {"quantype": "fake"}}
+    with pytest.raises(ConfigError, match="quantype = 'fake'"):
+        plan(with_(document, update, fake))
+    mended = with_(document, update, {"quant_params": {"quantype": "fxp"}})
+    assert plan(with_(mended, params, fake))
+
+
+def test_generated_c_is_asked_for_the_bits_that_a_model_changes():
+    update = ("model", 0, "update")
+    deployer = {"kind": "Source", "params": {"quantize": ["int16"]}}
+    document = DOCUMENT | {"deploy": {"deployer": deployer}}
+    with pytest.raises(ConfigError, match="quantised to int8, and quantize asks for int16"):
+        plan(document)
+    assert plan(with_(document, update, {"quant_params": {"bits": 12}}))
 
 
 class Foreign(SNN):
@@ -351,7 +383,7 @@ def test_a_bare_node_of_spikingjelly_is_quantised():
 )
 def test_settings_that_train_but_have_no_format_say_so(tmp_path, params, why):
     config = configure("model", "QuantizedSCNN", SCNN | {"quant_params": params})
-    assert why in config.obstacle
+    assert why in config.params_of(None).obstacle
     session = opened(tmp_path)
     model = config.build(Shapes((6, 6, 2), (3,)), session)
     session.train(model, splits(), Training(1, 10))

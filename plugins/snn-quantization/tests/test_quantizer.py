@@ -193,6 +193,8 @@ def test_switched_off_changes_nothing():
         ({"quantype": "fake", "force_q": 4}, ""),
         ({"LSQ": True}, ""),
         ({"force_q": True}, ""),
+        ({"force_q": 60}, ""),
+        ({"force_q": -61}, "w, v, input, act: force_q = -61 is beyond"),
     ],
 )
 def test_what_cannot_be_deployed_says_why(params, why):

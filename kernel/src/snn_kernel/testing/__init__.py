@@ -5,7 +5,8 @@ about it; `pytest --snnk-conformance DISTRIBUTION` runs each check as a test, fo
 an installed distribution offers. A kind with required parameters names values for them in a class
 variable `example: ClassVar[Mapping[str, Any]]`, or the check is given `params`. What works on
 models of one framework only names both in `example_beside`, {"framework": {kind, params}, "model":
-{kind, params}}, or the check is given `framework` and `model`.
+{kind, params}}, where params are laid over the example of that kind, or the check is given
+`framework` and `model`.
 """
 
 from importlib import import_module

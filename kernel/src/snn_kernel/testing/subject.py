@@ -72,10 +72,18 @@ def _beside(config: Any) -> dict[str, Any]:
     """Config objects of the kinds {slot: {kind, params}} that `example_beside` names."""
     tables = getattr(type(config), "example_beside", {})
     try:
-        return {s: configure(s, t["kind"], t.get("params", {}), s) for s, t in tables.items()}
+        return {s: _exemplary(s, t["kind"], t.get("params", {})) for s, t in tables.items()}
     except ConfigError as error:
         text = f"example_beside of {type(config).__name__}: {error}. Name installed kinds."
         raise IncompleteError(text) from None
+
+
+def _exemplary(slot: str, kind: str, params: Mapping[str, Any]) -> Any:
+    """The config object of an installed kind: `params`, and what only its own example has."""
+    registry = Registry.discover()
+    offer = registry.find(slot, kind, slot)
+    example = {} if registry.obstacle(offer) else getattr(offer.kind.config, "example", {})
+    return configure(slot, kind, {**example, **params}, slot)
 
 
 def failures(check: Check, subject: Subject) -> list[str]:

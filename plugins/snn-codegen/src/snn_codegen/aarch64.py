@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Execution, Program
+from snn_codegen.deployment import Answer, Executable, Execution
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
 
 EMULATORS = ("qemu-aarch64-static", "qemu-aarch64")
 NATIVE = ("aarch64", "arm64")
+TARGET = ("-target", "aarch64-linux-musl", "-static")
 
 
 @frozen(kw_only=True)
@@ -46,20 +47,17 @@ class LinuxAArch64(Execution):
                 "(apt-get install qemu-user-static)"
             )
 
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program `<name>_aarch64`."""
         from snn_codegen.compiler import compiled
 
         return compiled(sources, folder / f"{sources.name}_aarch64", TARGET)
 
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What it makes of a stream of samples."""
         from snn_codegen.process import answered
 
-        return answered([*(_emulator() or ()), str(program.path)], frames)
-
-
-TARGET = ("-target", "aarch64-linux-musl", "-static")
+        return answered([*(_emulator() or ()), str(executable.path)], frames)
 
 
 def _emulator() -> tuple[str, ...] | None:

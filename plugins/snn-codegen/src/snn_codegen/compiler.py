@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from snn_codegen.deployment import Program
+from snn_codegen.deployment import Executable
 from snn_codegen.sources import Sources
 
 STANDARD = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-ffp-contract=off")
 SECONDS = 600  # a first build for a target also builds its C library
 
 
-def compiled(sources: Sources, path: Path, flags: Sequence[str] = ()) -> Program:
+def compiled(sources: Sources, path: Path, flags: Sequence[str] = ()) -> Executable:
     """A program at `path` that runs a stream of samples; RunError with what the compiler says."""
     with resources.as_file(resources.files("snn_codegen") / "programs" / "stream.c") as stream:
         built(sources, [stream], path, (*flags, sources.trace_flag))
-    return Program(path)
+    return Executable(path)
 
 
 def built(sources: Sources, texts: Sequence[Path], path: Path, flags: Sequence[str] = ()) -> None:

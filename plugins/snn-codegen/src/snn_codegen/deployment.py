@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from attrs import field, frozen
-from attrs.validators import deep_iterable, in_, instance_of, min_len
+from attrs.validators import deep_iterable, in_, min_len
 
 from snn_codegen import planned
 from snn_codegen.ccode import QUANTIZE, CCode, Quantize, sizes
@@ -23,8 +23,8 @@ CHUNK = 16 << 20  # bytes of frames that one process is given at most
 
 
 @frozen
-class Program:
-    """A network built for a target, and what its build measured."""
+class Executable:
+    """A network as a program for a target, and what its build measured."""
 
     path: Path
     measures: tuple[Measure, ...] = ()
@@ -37,6 +37,12 @@ class Answer:
 
     written: bytes
     seconds: float | None = None
+
+
+def _generates(_: Any, __: Any, converter: object) -> None:
+    if not isinstance(converter, CCode):
+        what = f"converter is of kind '{type(converter).__name__}', which generates no C"
+        raise ValueError(f"{what} (QualiaCodeGen and CCode do)")
 
 
 def _only(value: Any, why: str) -> Any:
@@ -57,7 +63,7 @@ class Deployment:
     traced: ClassVar[bool] = True  # whether its programs write spikes
     lanes: ClassVar[bool] = False  # whether adding two 16-bit numbers at once is worth it there
 
-    converter: CCode = chosen("postprocessing", factory=CCode, validator=instance_of(CCode))
+    converter: CCode = chosen("postprocessing", factory=CCode, validator=_generates)
     quantize: tuple[Quantize, ...] = field(
         default=QUANTIZE, validator=[min_len(1), deep_iterable(in_(QUANTIZE))]
     )
@@ -67,6 +73,8 @@ class Deployment:
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """What of a plan cannot be C, or contradicts the keys."""
         own = self.converter.quantize
+        if own and own not in self.quantize:
+            yield f"the converter's quantize is '{own}', but quantize is {list(self.quantize)}"
         yield from planned.faults(plan, place, (own,) if own else self.quantize)
         yield from planned.shown(plan, self.converter.timestep_mode)
 
@@ -82,15 +90,15 @@ class Execution(Deployment, ABC):
     """
 
     @abstractmethod
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program, in `folder`; RunError with what the compiler says."""
 
     @abstractmethod
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What the program makes of `samples` samples; RunError if it fails or hangs."""
 
-    def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
-        """What only its runs have shown of a program; most targets count nothing."""
+    def counted(self, executable: Executable) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
+        """What only runs of it have shown; most targets count nothing."""
         return (), ()
 
     def deploy(self, processed: Processed, samples: Samples, context: Context) -> Deployed:
@@ -106,18 +114,18 @@ class Execution(Deployment, ABC):
         x = samples.channels_first()
         if fault := fit(sources.network, samples.x):
             raise DataError(fault)
-        program = self.build(sources.write(), sources.folder)
-        prediction, seconds = self._predict(program, sources, x, context)
-        files = {**sources.files, "program": program.path}
-        counted, tables = self.counted(program)
-        own = (*program.measures, *counted)
+        executable = self.build(sources.write(), sources.folder)
+        prediction, seconds = self._predict(executable, sources, x, context)
+        files = {**sources.files, "program": executable.path}
+        counted, tables = self.counted(executable)
+        own = (*executable.measures, *counted)
         told = self._measures(own, sources, prediction.accuracy(samples.y))
         if seconds is not None:
             told = (*told, _time(seconds / len(x), self.target))
         return Deployed(self.target, files, prediction, told, tables)
 
     def _predict(
-        self, program: Program, sources: Sources, x: Any, context: Context
+        self, executable: Executable, sources: Sources, x: Any, context: Context
     ) -> tuple[Prediction, float | None]:
         """What the program makes of all samples, chunk by chunk."""
         from snn_kernel import RunError
@@ -126,7 +134,7 @@ class Execution(Deployment, ABC):
         made, seconds = [], []
         for start in range(0, len(x), size):
             part = x[start : start + size]
-            answer = self.run(program, sources.frames(part), len(part))
+            answer = self.run(executable, sources.frames(part), len(part))
             try:
                 made.append(sources.prediction(answer.written, len(part), self.traced))
             except ValueError as error:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from snn_codegen.boards import COMMON, SOURCES, Board
 from snn_codegen.compiler import built
-from snn_codegen.deployment import Program
+from snn_codegen.deployment import Executable
 from snn_codegen.elf import Image
 from snn_codegen.emulator import emulate
 from snn_kernel import Fault, Measure, RunError, Table, write_atomic
@@ -49,7 +49,7 @@ class Counted:
 
 
 @frozen(kw_only=True)
-class Firmware(Program):
+class Firmware(Executable):
     """The firmware that would be shipped (at `path`) and its twin `traced`, which tells spikes and
     the instructions of each of `layers`. `runs` is what they counted."""
 

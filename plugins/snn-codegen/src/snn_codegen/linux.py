@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Execution, Program
+from snn_codegen.deployment import Answer, Executable, Execution
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
@@ -38,14 +38,14 @@ class Linux(Execution):
         if sys.platform != "linux":
             yield f"this is {sys.platform}, not Linux (Wasm runs anywhere, Source runs nothing)"
 
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program `<name>`."""
         from snn_codegen.compiler import compiled
 
         return compiled(sources, folder / sources.name)
 
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What it makes of a stream of samples."""
         from snn_codegen.process import answered
 
-        return answered([str(program.path)], frames, clocked=True)
+        return answered([str(executable.path)], frames, clocked=True)

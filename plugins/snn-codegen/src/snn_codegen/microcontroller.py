@@ -12,7 +12,7 @@ from attrs import field, frozen
 from attrs.validators import ge, in_, optional
 
 from snn_codegen.boards import CORTEX_M, KIB, RISCV32_BOARDS, Board
-from snn_codegen.deployment import Answer, Execution, Program
+from snn_codegen.deployment import Answer, Executable, Execution
 
 if TYPE_CHECKING:
     from snn_codegen.firmware import Firmware
@@ -56,22 +56,22 @@ class Microcontroller(Execution):
         limits = Limits(flash, ram, self.stack, self.patience_s)
         return Firmware.build(sources, folder, self.target, board, limits)
 
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """All samples in one emulator, as the firmware and as its traced twin."""
-        return Answer(_firmware(program).run(frames, samples))
+        return Answer(_firmware(executable).run(frames, samples))
 
-    def counted(self, program: Program) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
+    def counted(self, executable: Executable) -> tuple[tuple[Measure, ...], tuple[Table, ...]]:
         """RAM, stack and instructions, and instructions for each layer."""
-        firmware = _firmware(program)
+        firmware = _firmware(executable)
         return tuple(firmware.counted()), (firmware.table(),)
 
 
-def _firmware(program: Program) -> Firmware:
+def _firmware(executable: Executable) -> Firmware:
     """What `build` made."""
     from snn_codegen.firmware import Firmware
 
-    assert isinstance(program, Firmware)
-    return program
+    assert isinstance(executable, Firmware)
+    return executable
 
 
 @frozen(kw_only=True)

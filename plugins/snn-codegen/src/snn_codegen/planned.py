@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Any
 
 
@@ -19,7 +20,7 @@ def faults(plan: Any, place: str, allowed: tuple[str, ...]) -> Iterator[str]:
                 f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered form, so "
                 f"it cannot become C (give it lower(), or remove this)"
             )
-        params = _quantised(model.choice.config, before)
+        params = _quantised(model, before)
         made = arithmetic(params.of("w").bits) if params is not None else "float32"
         if not allowed or made in allowed:
             continue
@@ -33,7 +34,7 @@ def faults(plan: Any, place: str, allowed: tuple[str, ...]) -> Iterator[str]:
         else:
             yield f"model '{model.name}' is quantised to {made}, and quantize asks for {asked}"
     for item in (*plan.models, *before):
-        if why := getattr(item.choice.config, "obstacle", ""):
+        for why in _obstacles(item.choice.config, plan.models):
             yield f"{item.choice.place}: networks quantised so cannot become C: {why}"
 
 
@@ -48,18 +49,20 @@ def shown(plan: Any, mode: str | None) -> Iterator[str]:
 
 def _before(plan: Any, place: str) -> list[Any]:
     """The postprocessings that a model has gone through where `place` is."""
-    found = []
-    for item in getattr(plan, "postprocessings", ()):
-        if item.choice.place == place:
-            break
-        found.append(item)
-    return found
+    done = getattr(plan, "postprocessings", ())
+    return list(takewhile(lambda item: item.choice.place != place, done))
 
 
-def _quantised(config: Any, before: list[Any]) -> Any:
+def _quantised(model: Any, before: list[Any]) -> Any:
     """How a model is quantised in the end, None if it is not."""
-    params = getattr(config, "quant_params", None)
-    for item in before:
-        section = getattr(item.choice.config, "model", None)
-        params = getattr(getattr(section, "params", None), "quant_params", params)
+    params = None
+    for item in (model, *before):
+        if of := getattr(item.choice.config, "params_of", None):
+            params = of(model) or params
     return params
+
+
+def _obstacles(config: Any, models: Iterable[Any]) -> list[str]:
+    """Why what `config` quantises, a model or every model, has no fixed-point format."""
+    of = getattr(config, "params_of", lambda _: None)
+    return sorted({params.obstacle for model in models if (params := of(model))} - {""})

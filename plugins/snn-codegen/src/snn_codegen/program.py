@@ -76,16 +76,16 @@ class Program:
         return made  # type: ignore[return-value]
 
     def constant(self, kind: str, index: int, struct: str, text: str) -> str:
-        """The address of a constant structure; "" is none."""
+        """The address of a constant structure, which is defined once; "" is none."""
         if not text:
             return "NULL"
-        name = f"{kind}_{index}"
-        number = 2
-        while self.constants.get(name, f"static const {struct} {name} = {text};") != (
-            f"static const {struct} {name} = {text};"
-        ):
+
+        def definition(name: str) -> str:
+            return f"static const {struct} {name} = {text};"
+
+        name, number = f"{kind}_{index}", 2
+        while self.constants.setdefault(name, definition(name)) != definition(name):
             name, number = f"{kind}_{index}_{number}", number + 1
-        self.constants[name] = f"static const {struct} {name} = {text};"
         return f"&{name}"
 
     def format(self, index: int, finish: Finish) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
-from snn_codegen.deployment import Answer, Execution, Program
+from snn_codegen.deployment import Answer, Executable, Execution
 
 if TYPE_CHECKING:
     from snn_codegen.sources import Sources
@@ -41,16 +41,16 @@ class Wasm(Execution):
         if shutil.which("node") is None:
             yield "WebAssembly is run in Node.js, which is not installed (apt-get install nodejs)"
 
-    def build(self, sources: Sources, folder: Path) -> Program:
+    def build(self, sources: Sources, folder: Path) -> Executable:
         """The program `<name>.wasm`."""
         from snn_codegen.compiler import compiled
 
         return compiled(sources, folder / f"{sources.name}.wasm", TARGET)
 
-    def run(self, program: Program, frames: bytes, samples: int) -> Answer:
+    def run(self, executable: Executable, frames: bytes, samples: int) -> Answer:
         """What it makes of a stream of samples."""
         from snn_codegen.process import answered
 
         with resources.as_file(resources.files("snn_codegen") / "programs" / "wasi.mjs") as runner:
-            command = ["node", "--no-warnings", str(runner), str(program.path)]
+            command = ["node", "--no-warnings", str(runner), str(executable.path)]
             return answered(command, frames)

@@ -15,7 +15,13 @@ from snn_codegen.memory import Memory
 from snn_codegen.program import Call, Table
 from snn_codegen.tensor import Tensor
 
-RESERVED = ("snn",)  # names whose macros are those that SNN_GENERIC defines
+# Names whose macros are those that SNN_GENERIC defines, or whose header is the C library's (C99,
+# 7.1.2; features.h is one of those that libraries add).
+RESERVED = (
+    *("snn", "features", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes"),
+    *("iso646", "limits", "locale", "math", "setjmp", "signal", "stdarg", "stdbool", "stddef"),
+    *("stdint", "stdio", "stdlib", "string", "tgmath", "time", "wchar", "wctype"),
+)
 
 
 def identifier(name: str) -> str:
@@ -63,7 +69,7 @@ class Writer:
             for element, name, count in self.memory.members()
         )
         layers = "\n".join(
-            f"     {i:3}  {type(layer).__name__:10} {layer.name}"
+            f"     {i:3}  {type(layer).__name__:10} {layer.name.replace('*/', '* /')}"
             for i, layer in enumerate(network.layers)
         )
         return HEADER.format(

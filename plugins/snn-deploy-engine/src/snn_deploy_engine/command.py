@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -43,8 +44,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--monitor", action="append", default=[], metavar="LAYER", help="keep its too")
     run.add_argument("--counters", action="store_true", help="tell what was done, as CSV")
     run.add_argument("--out", type=_writable, metavar="PATH", help="output events: .npy or .csv")
-    bench.add_argument("--events", type=int, default=100_000, help="how many random ones (100000)")
-    bench.add_argument("--rounds", type=int, default=5, help="(5)")
+    bench.add_argument(
+        "--events", type=_several, default=100_000, help="how many random ones (100000)"
+    )
+    bench.add_argument("--rounds", type=_several, default=5, help="(5)")
     serve.add_argument("--socket", metavar="PATH", help="a Unix socket in place of pipes")
     return made
 
@@ -57,7 +60,21 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _floor(text: str) -> float | None:
-    return None if text == "none" else float(text)
+    if text == "none":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number nor 'none'")
+    return value
+
+
+def _several(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+    return int(text)
 
 
 def _writable(text: str) -> Path:

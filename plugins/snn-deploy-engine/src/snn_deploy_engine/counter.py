@@ -43,7 +43,7 @@ class EventCounter:
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """Every model must be one that the engine can run."""
-        return obstacles(plan, f"remove {KIND}")
+        return obstacles(plan, place, f"remove {KIND}")
 
     def apply(
         self, processed: Processed, splits: Splits, session: Session, context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from attrs import field, frozen
-from attrs.validators import ge, gt, in_, instance_of, le, optional
+from attrs.validators import ge, gt, in_, instance_of, le, lt, optional
 
 from snn_deploy_engine.running import obstacles, runnable, threads, within
 
@@ -23,8 +24,8 @@ DT_US_MAX = 3_600_000_000  # the engine's own limit
 
 
 def _floor(_: Any, __: Any, value: float | str) -> None:
-    if isinstance(value, str) and value != "none":
-        raise ValueError(f"floor is '{value}', not a number or \"none\"")
+    if value != "none" and (isinstance(value, str) or not math.isfinite(value)):
+        raise ValueError(f"floor is '{value}', not a finite number or \"none\"")
 
 
 @frozen(kw_only=True)
@@ -59,29 +60,38 @@ class ZigEngine:
     floor: float | str = field(default="none", validator=_floor)
     single_spike: bool = False
     coding: Literal["count", "rate"] = field(default="count", validator=in_(("count", "rate")))
-    output_threshold: float = field(default=1.0, validator=gt(0))
+    output_threshold: float = field(default=1.0, validator=[gt(0), lt(math.inf)])
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
         """Every model must be one that the engine can run, and run so."""
-        yield from obstacles(plan, "remove [deploy]")
+        yield from obstacles(plan, place, "remove [deploy]")
         if self.execution == "event":
             for model in plan.models:
                 yield from self._asynchronous(plan, model)
 
     def _asynchronous(self, plan: Any, model: Any) -> Iterator[str]:
         """What of a model cannot take single events, as far as its settings tell."""
+        from snn_deploy_engine.asynchronous import OUTPUT_FRACTION
+
         config, who = model.choice.config, f"model '{model.name}'"
+        done = getattr(plan, "postprocessings", ())
         pools = getattr(config, "pool_sizes", 0)
         if any(size > 1 for size in (pools if isinstance(pools, tuple) else (pools,))):
             yield (
                 f"{who}: its max-pools cannot take single events (pool_sizes = 0 and strides in "
                 'their place, or params.execution = "clocked")'
             )
-        fused = any(p.choice.kind == "FuseBatchNorm" for p in getattr(plan, "postprocessings", ()))
+        fused = any(item.choice.kind == "FuseBatchNorm" for item in done)
         if getattr(config, "batch_norm", False) and not fused:
             yield (
                 f"{who}: batch normalisation cannot take single events (put a [[postprocessing]] "
                 "FuseBatchNorm before)"
+            )
+        whole = any(hasattr(item.choice.config, "params_of") for item in (model, *done))
+        if whole and not math.ldexp(self.output_threshold, OUTPUT_FRACTION).is_integer():
+            yield (
+                f"{who}: output_threshold is {self.output_threshold:g}, no multiple of "
+                f"2^-{OUTPUT_FRACTION} as potentials of a quantised network are (1.0 and 0.375 are)"
             )
 
     @property

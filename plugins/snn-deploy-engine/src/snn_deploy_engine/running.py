@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ def threads(asked: int | None) -> int:
     return asked or min(cores, THREADS_MAX)
 
 
-def obstacles(plan: Any, instead: str) -> Iterator[str]:
-    """Why models of `plan` cannot run in the engine, which runs neurons in their lowered form, and
-    quantised networks in fixed point; `instead` is what a user can do about it."""
+def obstacles(plan: Any, place: str, instead: str) -> Iterator[str]:
+    """Why models of `plan`, as they are where `place` is, cannot run in the engine, which runs
+    neurons in their lowered form, and quantised networks in fixed point; `instead` is what a user
+    can do about it."""
     for model in plan.models:
         neuron = getattr(model.choice.config, "neuron", None)
         if neuron is not None and not hasattr(neuron, "lower"):
@@ -39,9 +41,17 @@ def obstacles(plan: Any, instead: str) -> Iterator[str]:
                 f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
                 f"form, so {TARGET} cannot run it (give it lower(), or {instead})"
             )
-    for item in (*plan.models, *getattr(plan, "postprocessings", ())):
-        if why := getattr(item.choice.config, "obstacle", ""):
+    done = getattr(plan, "postprocessings", ())
+    before = takewhile(lambda item: item.choice.place != place, done)
+    for item in (*plan.models, *before):
+        for why in _formatless(item.choice.config, plan.models):
             yield f"{item.choice.place}: {TARGET} cannot run networks quantised so: {why}"
+
+
+def _formatless(config: Any, models: Iterable[Any]) -> list[str]:
+    """Why what `config` quantises, a model or every model, has no fixed-point format."""
+    of = getattr(config, "params_of", lambda _: None)
+    return sorted({params.obstacle for model in models if (params := of(model))} - {""})
 
 
 def runnable(processed: Processed, samples: Samples) -> Network:

@@ -61,13 +61,10 @@ class Checkpoint:
     mode: Literal["min", "max"] = field(default="max", validator=in_(("min", "max")))
 
 
-_CONVOLUTIONS = {"filters": [4, 4], "kernel_sizes": [3, 3], "paddings": 1, "pool_sizes": [0, 2]}
-
-
 def _spiking(step_mode: str) -> Mapping[str, Any]:
     """A small model for the conformance kit, to train neurons of this step mode with."""
     neuron = {"kind": "IFNode", "params": {"v_reset": False, "step_mode": step_mode}}
-    return {"model": {"kind": "SCNN", "params": {**_CONVOLUTIONS, "neuron": neuron}}}
+    return {"model": {"kind": "SCNN", "params": {"neuron": neuron}}}
 
 
 @frozen
@@ -207,6 +204,4 @@ class PyTorch(SpikingJelly):
     use_best_epoch{_OPTIONS.replace(", neurons in 32", "")}"""
 
     spiking: ClassVar[bool] = False
-    example_beside: ClassVar[Mapping[str, Any]] = {
-        "model": {"kind": "CNN", "params": _CONVOLUTIONS},
-    }
+    example_beside: ClassVar[Mapping[str, Any]] = {"model": {"kind": "CNN"}}

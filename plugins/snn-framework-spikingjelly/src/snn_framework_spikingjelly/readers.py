@@ -24,7 +24,8 @@ def _array(tensor: Any) -> Any:
     return None if tensor is None else tensor.detach().cpu().numpy().astype(np.float64)
 
 
-def _sizes(value: Any, dims: int) -> Shape:
+def sizes_of(value: Any, dims: int) -> Shape:
+    """A size of a torch layer, one number or one for each dimension, as one for each."""
     return tuple(value) if isinstance(value, tuple | list) else (value,) * dims
 
 
@@ -43,9 +44,9 @@ def _conv(name: str, module: Any) -> Layer:
         padding_mode=(module.padding_mode, module.padding_mode != "zeros"),
         padding=(module.padding, module.padding == "same"),
     )
-    padding = (0,) * dims if module.padding == "valid" else _sizes(module.padding, dims)
+    padding = (0,) * dims if module.padding == "valid" else sizes_of(module.padding, dims)
     weight, bias = _array(module.weight), _array(module.bias)
-    return Conv(name, weight, bias, _sizes(module.stride, dims), padding, module.groups)
+    return Conv(name, weight, bias, sizes_of(module.stride, dims), padding, module.groups)
 
 
 def _linear(name: str, module: Any) -> Layer:
@@ -54,7 +55,7 @@ def _linear(name: str, module: Any) -> Layer:
 
 def _max_pool(dims: int) -> Callable[[str, Any], Layer]:
     def read(name: str, module: Any) -> Layer:
-        dilation = _sizes(module.dilation, dims)
+        dilation = sizes_of(module.dilation, dims)
         _demand(
             name,
             dilation=(dilation, set(dilation) != {1}),
@@ -68,7 +69,7 @@ def _max_pool(dims: int) -> Callable[[str, Any], Layer]:
 
 def _average_pool(dims: int) -> Callable[[str, Any], Layer]:
     def read(name: str, module: Any) -> Layer:
-        padded = any(_sizes(module.padding, dims))
+        padded = any(sizes_of(module.padding, dims))
         divisor = getattr(module, "divisor_override", None)
         _demand(
             name,
@@ -83,7 +84,7 @@ def _average_pool(dims: int) -> Callable[[str, Any], Layer]:
 
 def _pool(name: str, how: Any, module: Any, dims: int) -> Pool:
     sizes = (module.kernel_size, module.stride, module.padding)
-    return Pool(name, how, *(_sizes(s, dims) for s in sizes))
+    return Pool(name, how, *(sizes_of(s, dims) for s in sizes))
 
 
 def _flatten(name: str, module: Any) -> Layer:

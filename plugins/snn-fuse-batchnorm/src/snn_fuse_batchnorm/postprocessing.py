@@ -23,18 +23,8 @@ class FuseBatchNorm:
     """
 
     example_beside: ClassVar[Mapping[str, Any]] = {
-        "framework": {"kind": "SpikingJelly", "params": {"enable_confusion_matrix": False}},
-        "model": {
-            "kind": "SCNN",
-            "params": {
-                "filters": [4, 4],
-                "kernel_sizes": [3, 3],
-                "paddings": 1,
-                "pool_sizes": [0, 2],
-                "batch_norm": True,
-                "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
-            },
-        },
+        "framework": {"kind": "SpikingJelly"},
+        "model": {"kind": "SCNN", "params": {"batch_norm": True}},
     }
 
     evaluate: bool = True

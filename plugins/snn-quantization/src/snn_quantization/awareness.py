@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import asdict, evolve, field, frozen
@@ -60,18 +61,8 @@ class QuantizationAwareTraining:
         "model": {"params": {"quant_params": {"bits": 8}}},
     }
     example_beside: ClassVar[Mapping[str, Any]] = {
-        "framework": {"kind": "SpikingJelly", "params": {"enable_confusion_matrix": False}},
-        "model": {
-            "kind": "SCNN",
-            "params": {
-                "filters": [4, 4],
-                "kernel_sizes": [3, 3],
-                "paddings": 1,
-                "pool_sizes": [0, 2],
-                "batch_norm": True,
-                "neuron": {"kind": "IFNode", "params": {"v_reset": False}},
-            },
-        },
+        "framework": {"kind": "SpikingJelly"},
+        "model": {"kind": "SCNN", "params": {"batch_norm": True}},
     }
 
     updates: ClassVar[tuple[str, ...]] = ("quant_params",)  # what of [[model]] update it reads
@@ -82,13 +73,19 @@ class QuantizationAwareTraining:
     optimizer: Optimizer | None = None
     evaluate_before: bool = True
 
-    @property
-    def obstacle(self) -> str:
-        """Why what it makes cannot be deployed; empty if it can."""
-        return self.model.params.quant_params.obstacle
+    def params_of(self, model: Any) -> QuantParams | None:
+        """How it quantises the [[model]] `model`, for whoever has to judge that before it is done;
+        None where what that changes has faults."""
+        return self._updated(model.update, model.choice.place)[0]
 
     def check(self, plan: Any, place: str) -> Iterator[str | Fault]:
         """Models that are quantised already, updates and optimisers that are none."""
+        for item in takewhile(lambda item: item.choice.place != place, plan.postprocessings):
+            if hasattr(item.choice.config, "params_of"):
+                yield (
+                    f"the models are quantised already by {item.choice.place} (give what is to be "
+                    "quantised otherwise a [[model]] of its own with update.quant_params)"
+                )
         for model in plan.models:
             if hasattr(model.choice.config, "quant_params"):
                 yield Fault(
@@ -135,11 +132,13 @@ class QuantizationAwareTraining:
         self, update: Mapping[str, Any], place: str
     ) -> tuple[QuantParams | None, list[Fault]]:
         """quant_params with the keys that a model changes, and what is wrong with these."""
-        base = self.model.params.quant_params
+        base, changed = self.model.params.quant_params, update.get("quant_params", {})
+        if not isinstance(changed, Mapping):
+            what = f"'quant_params' must be a table, not {changed!r:.40}"
+            return None, [Fault(f"{place[:-1]}.update]", what)]
         given = asdict(base, filter=lambda _, value: value is not None)
         checker = Checker(Registry.discover())
-        table = given | update.get("quant_params", {})
-        made = checker.table(QuantParams, table, f"{place[:-1]}.update.quant_params]")
+        made = checker.table(QuantParams, given | changed, f"{place[:-1]}.update.quant_params]")
         return (None if checker.faults else made), checker.faults
 
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from snn_framework_spikingjelly.readers import sizes_of
 from snn_kernel import NetworkError, network
 from snn_kernel.network import Format, Layer
 from snn_quantization.layers import Quantising, QuantizedAdd, QuantizedLinear, Weighted
@@ -57,7 +58,7 @@ def _weighted(module: Weighted, name: str) -> Layer:
     if set(plain.dilation) != {1} or plain.padding_mode != "zeros" or plain.padding == "same":
         raise NetworkError(f"layer '{name}': dilation, padding_mode and 'same' cannot be expressed")
     padding = (0,) * dims if plain.padding == "valid" else plain.padding
-    sizes = (_sizes(plain.stride, dims), _sizes(padding, dims), plain.groups)
+    sizes = (sizes_of(plain.stride, dims), sizes_of(padding, dims), plain.groups)
     return network.Conv(name, *arrays, *sizes, "int64", **formats)
 
 
@@ -80,7 +81,7 @@ def _pool(module: Quantising, name: str) -> Layer:
         raise NetworkError(f"layer '{name}': ceil_mode and dilation cannot be expressed")
     average = isinstance(module, QuantizedAvgPool1d | QuantizedAvgPool2d)
     dims = 1 if type(module).__name__.endswith("1d") else 2
-    sizes = (_sizes(s, dims) for s in (plain.kernel_size, plain.stride, plain.padding))
+    sizes = (sizes_of(s, dims) for s in (plain.kernel_size, plain.stride, plain.padding))
     return network.Pool(name, "avg" if average else "max", *sizes, "int64", **_formats(module))
 
 
@@ -143,7 +144,3 @@ def _integers(tensor: Tensor, layout: Format) -> NDArray[Any]:
     whole = np.ldexp(tensor.double().cpu().numpy(), layout.fraction)
     kind = next(kind for bits, kind in WIDTHS.items() if layout.bits <= bits)
     return np.rint(whole).astype(kind)
-
-
-def _sizes(value: Any, dims: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * dims

@@ -53,9 +53,10 @@ def _quantised(plain: type) -> type:
         made = plain.build(config, shapes, session)  # type: ignore[attr-defined]
         return quantised(made, self.quant_params)
 
-    def obstacle(self: Any) -> str:
-        """Why its networks cannot be deployed; empty if they can."""
-        return str(self.quant_params.obstacle)
+    def params_of(self: Any, _: Any) -> QuantParams:
+        """How it is quantised; of QuantizationAwareTraining, how that quantises a [[model]]."""
+        params: QuantParams = self.quant_params
+        return params
 
     body = {
         "__doc__": f"{(plain.__doc__ or '').rstrip()}\n{TEXT}{_keys()}",
@@ -63,7 +64,7 @@ def _quantised(plain: type) -> type:
         "__annotations__": {"quant_params": QuantParams},
         "quant_params": field(default=Factory(QuantParams)),
         "build": build,
-        "obstacle": property(obstacle),
+        "params_of": params_of,
     }
     return frozen(kw_only=True)(type(name, (plain,), body))
 

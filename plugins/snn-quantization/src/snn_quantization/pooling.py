@@ -10,11 +10,11 @@ from spikingjelly.activation_based import layer as sj
 from torch import Tensor
 from torch.nn import functional as F
 
+from snn_framework_spikingjelly.readers import sizes_of
+from snn_network.fixed import FACTOR_BITS, factor
 from snn_quantization.accumulators import accumulator, magnitude
 from snn_quantization.layers import Quantising
 from snn_quantization.settings import QuantParams
-
-FACTOR_BITS = 15  # fraction bits of 1/K, where K is no power of 2
 
 
 class _MaxPool(Quantising):
@@ -42,25 +42,25 @@ class QuantizedMaxPool2d(_MaxPool, sj.MaxPool2d):  # type: ignore[misc]
 
 
 class _AveragePool(Quantising):
-    """The sum of each window, the padding included, times 1/K with 15 fraction bits (exactly 1/K
-    where K is a power of 2)."""
+    """The sum of each window, the padding included, times 1/K: exactly where K is a power of 2,
+    else with FACTOR_BITS fraction bits, as the fixed-point law has it."""
 
     dims: int
 
     def __init__(self, *args: Any, quant_params: QuantParams, **more: Any) -> None:
         super().__init__(*args, **more)
-        padded = any(_sizes(self.padding, self.dims))
+        padded = any(sizes_of(self.padding, self.dims))
         divided = getattr(self, "divisor_override", None) is not None
         if self.ceil_mode or divided or (padded and not self.count_include_pad):
             raise ValueError(
                 "an average pool that divides by anything but the size of its window cannot be "
                 "quantised: ceil_mode, divisor_override and count_include_pad = False"
             )
-        self.elements = math.prod(_sizes(self.kernel_size, self.dims))
-        self.fraction = FACTOR_BITS
-        if not self.elements & (self.elements - 1):
-            self.fraction = self.elements.bit_length() - 1
-        self.factor = math.floor(2**self.fraction / self.elements + 0.5)
+        self.elements = math.prod(sizes_of(self.kernel_size, self.dims))
+        self.fraction = self.elements.bit_length() - 1
+        self.factor = 1
+        if self.elements & (self.elements - 1):
+            self.fraction, self.factor = FACTOR_BITS, factor(self.elements)
         if not self.factor:
             raise ValueError(f"an average pool of {self.elements} elements: 1/K is rounded to 0")
         self.prepare(quant_params)
@@ -73,7 +73,7 @@ class _AveragePool(Quantising):
             return most * magnitude(self.quantizer_input, self.quantizer_input.format.fraction)
 
         x = x.to(accumulator(x, (self.quantizer_input,), bound))
-        sizes = [_sizes(v, self.dims) for v in (self.kernel_size, self.stride, self.padding)]
+        sizes = [sizes_of(v, self.dims) for v in (self.kernel_size, self.stride, self.padding)]
         if self.dims == 1:  # the 1D form has no divisor
             sizes = [(fill, *n) for fill, n in zip((1, 1, 0), sizes, strict=True)]
             x = x.unsqueeze(-2)
@@ -122,7 +122,3 @@ class QuantizedGlobalSumPool2d(_GlobalSumPool):
     """The sum over all positions, [N, C, H, W] → [N, C]."""
 
     axes = (-2, -1)
-
-
-def _sizes(value: Any, dims: int) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,) * dims

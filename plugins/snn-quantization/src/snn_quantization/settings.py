@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeAlias
 from attrs import field, fields, frozen
 from attrs.validators import in_
 
+from snn_network.bounds import FRACTION_MAX
+
 Tensor: TypeAlias = Literal["input", "act", "w", "v", "bias"]
 TENSORS: tuple[Tensor, ...] = ("input", "act", "w", "v", "bias")
 
@@ -94,6 +96,8 @@ class Settings:
             return "LSQ_scale = 'real' learns a scale that is no power of 2"
         if self.is_asymmetric:
             return "is_asymmetric = true"
+        if self.fraction is not None and abs(self.fraction) > FRACTION_MAX:
+            return f"force_q = {self.fraction} is beyond the ±{FRACTION_MAX} bits of a shift"
         if self.quantype == "fake" and not self.LSQ and self.fraction is None:
             return "quantype = 'fake' has a scale that is no power of 2"
         return ""

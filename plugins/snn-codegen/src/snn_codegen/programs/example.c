@@ -14,6 +14,15 @@ static const uint32_t classes[SAMPLES] = { @classes@ };
 
 static @name@_state state;
 
+#ifdef @upper@_TRACE
+/* What each layer has put out, in its own type, is yours to look at. */
+void @name@_trace(uint32_t layer, const void *values, uint32_t bytes)
+{
+    (void)values;
+    printf("layer %u: %u bytes\n", (unsigned)layer, (unsigned)bytes);
+}
+#endif
+
 int main(void)
 {
     int wrong = 0;
