@@ -4,8 +4,8 @@
 //! This file and what it calls are compiled once per level of processor, see build.zig.
 
 const std = @import("std");
+const bands = @import("bands.zig");
 const counters = @import("counters.zig");
-const limits = @import("limits.zig");
 const pointwise = @import("pointwise.zig");
 const simd = @import("simd.zig");
 const Layer = @import("network.zig").Layer;
@@ -13,7 +13,6 @@ const Network = @import("network.zig").Network;
 const Put = @import("network.zig").Put;
 const Scratch = @import("scratch.zig").Scratch;
 const Total = @import("scratch.zig").Total;
-const Child = std.meta.Child;
 
 /// What the samples of one request are read from and written to; regions of samples are disjoint.
 pub const Job = struct {
@@ -92,8 +91,11 @@ fn advance(
                 for (0..count) |t| requantise(E, network, scratch, put, t);
             }
             switch (layer.op) {
-                .Neuron => for (0..count) |t| fire(E, layer, scratch, l, job, network, span, t),
-                .Conv, .Linear => sum(E, scratch, layer, count),
+                .Neuron => {
+                    bands.fire(E, network, scratch, l, count);
+                    for (0..count) |t| report(E, layer, scratch, l, job, network, span, t);
+                },
+                .Conv, .Linear => if (!layer.taken) bands.sum(E, scratch, layer, count),
                 else => for (0..count) |t| run(E, scratch, layer, t),
             }
             for (0..count) |t| counters.note(E, network, scratch, job.counters, l, t);
@@ -151,97 +153,54 @@ fn requantise(
     target.look(E, y);
 }
 
-/// A layer with synapses at `count` timesteps.
-fn sum(comptime E: type, scratch: *Scratch, layer: *const Layer, count: u32) void {
-    const source = &scratch.tensors[layer.sources[0]];
-    const target = &scratch.tensors[layer.target];
-    const elements = layer.out.elements();
-    switch (layer.op) {
-        inline .Conv, .Linear => |*op| switch (op.synapses) {
-            inline else => |*s| if (comptime kin(E, Child(@TypeOf(s)).Sum)) {
-                const A = Child(@TypeOf(s)).Sum;
-                var sums: [limits.chunk][*]A = undefined;
-                for (sums[0..count], 0..) |*into, t| {
-                    const y: []E = target.at(t).values(E)[0..elements];
-                    into.* = scratch.room(A, E, t, y).ptr;
-                }
-                op.field.run(E, s, scratch, source, sums[0..count]);
-                for (sums[0..count], 0..) |made, t| {
-                    const frame = target.at(t);
-                    const y: []E = frame.values(E)[0..elements];
-                    settle(E, layer, made[0..elements], y);
-                    frame.look(E, y);
-                }
-            } else unreachable,
-        },
-        else => unreachable,
-    }
-}
-
 fn run(comptime E: type, scratch: *Scratch, layer: *const Layer, t: usize) void {
     if (layer.alias()) return;
     const target = scratch.tensors[layer.target].at(t);
     const from = scratch.tensors[layer.sources[0]].at(t);
     const x: []const E = from.values(E)[0..layer.in.elements()];
     const y: []E = target.values(E)[0..layer.out.elements()];
-    const list: ?[]const u32 = if (from.list.len > 0) from.listed() else null;
     switch (layer.op) {
         .Conv, .Linear, .Neuron => unreachable,
         .Pool => |*pool| if (pool.how == .max) {
-            pool.run(E, x, null, y);
-            settle(E, layer, y, y);
+            pool.run(E, from, y);
+            bands.settle(E, layer, y, y);
         } else switch (pool.accumulator) {
-            inline else => |kind| if (comptime kin(E, kind.Type())) {
+            inline else => |kind| if (comptime bands.kin(E, kind.Type())) {
                 const sums = scratch.room(kind.Type(), E, t, y);
-                pool.run(E, x, list, sums);
-                settle(E, layer, sums, y);
+                pool.run(E, from, sums);
+                bands.settle(E, layer, sums, y);
             } else unreachable,
         },
         .GlobalSum => |op| switch (op.accumulator) {
-            inline else => |kind| if (comptime kin(E, kind.Type())) {
+            inline else => |kind| if (comptime bands.kin(E, kind.Type())) {
                 const sums = scratch.room(kind.Type(), E, t, y);
                 pointwise.GlobalSum.run(E, x, sums);
-                settle(E, layer, sums, y);
+                bands.settle(E, layer, sums, y);
             } else unreachable,
         },
         .BatchNorm => |*norm| {
             const sums = scratch.room(Total(E), E, t, y);
             norm.run(E, x, sums);
-            settle(E, layer, sums, y);
+            bands.settle(E, layer, sums, y);
         },
         .Flatten => pointwise.flatten(E, layer.in, x, y),
         .Add => |*add| switch (add.accumulator) {
-            inline else => |kind| if (comptime kin(E, kind.Type())) {
+            inline else => |kind| if (comptime bands.kin(E, kind.Type())) {
                 const sums = scratch.room(kind.Type(), E, t, y);
                 add.run(E, scratch, layer.sources, t, sums);
-                settle(E, layer, sums, y);
+                bands.settle(E, layer, sums, y);
             } else unreachable,
         },
         .Relu => {
             pointwise.relu(E, x, y);
-            settle(E, layer, y, y);
+            bands.settle(E, layer, y, y);
         },
     }
     target.look(E, y);
 }
 
-/// Whether numbers A may be summed where tensors hold numbers E.
-fn kin(comptime E: type, comptime A: type) bool {
-    return (@typeInfo(E) == .float) == (@typeInfo(A) == .float);
-}
-
-/// From the sums of a layer, which may be `y` itself, to what it puts out.
-fn settle(comptime E: type, layer: *const Layer, sums: anytype, y: []E) void {
-    if (E == f32) {
-        if (Child(@TypeOf(sums)) != E) {
-            simd.convert(E, Child(@TypeOf(sums)), y, sums);
-        }
-        if (layer.grid) |*grid| grid.apply(y);
-    } else layer.finish.run(E, sums, y);
-}
-
-/// One timestep of a population; its spikes as bits, if the job asks for them.
-fn fire(
+/// The spikes of a population at one timestep, and as bits, if the job asks for them.
+fn report(
     comptime E: type,
     layer: *const Layer,
     scratch: *Scratch,
@@ -251,20 +210,15 @@ fn fire(
     span: Span,
     t: usize,
 ) void {
-    const x = scratch.tensors[layer.sources[0]].at(t).values(E)[0..layer.in.elements()];
-    const target = scratch.tensors[layer.target].at(t);
-    const spikes = if (E == f32)
-        layer.op.Neuron.float.run(x, scratch.potential(f32, l), target)
-    else switch (layer.op.Neuron.whole) {
-        inline else => |*population| population.run(E, x, scratch.potential(i32, l), target),
-    };
+    const spiked = scratch.tensors[layer.target].at(t);
+    const spikes = bands.close(E, layer, spiked);
     scratch.tallies[l].spikes += spikes;
     scratch.counted[l].events += spikes;
     const bits = job.spikes[l];
     if (bits.len == 0) return;
     const width = packedBytes(layer.out.elements());
     const into = bits[(span.sample * network.timesteps + span.start + t) * width ..][0..width];
-    for (target.list[0..spikes]) |index| {
+    for (spiked.list[0..spikes]) |index| {
         const neuron = layer.out.first(index);
         into[neuron / 8] |= @as(u8, 0x80) >> @intCast(neuron % 8);
     }

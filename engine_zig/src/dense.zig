@@ -5,13 +5,16 @@ const std = @import("std");
 const simd = @import("simd.zig");
 const tiles = @import("tiles.zig");
 const Field = @import("field.zig").Field;
+const Rows = @import("tensor.zig").Rows;
 const Child = std.meta.Child;
 
-/// `inputs` are their values with the padding around them, timestep by timestep.
+/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. `inputs` are their
+/// values with the padding around them.
 pub fn run(
     field: *const Field,
     s: anytype,
     inputs: []const [*]const Child(@TypeOf(s)).Sum,
+    rows: Rows,
     sums: []const [*]Child(@TypeOf(s)).Sum,
 ) void {
     const S = Child(@TypeOf(s));
@@ -25,7 +28,8 @@ pub fn run(
                     .field = field,
                     .synapses = s,
                     .tile = tile,
-                    .line = @as(usize, shape.width) * shape.channels,
+                    .line = shape.line(),
+                    .rows = rows,
                 };
                 block.all(inputs, sums);
             }
@@ -40,6 +44,7 @@ fn Block(comptime S: type, comptime tile_width: u32) type {
         tile: tiles.Tile,
         /// From one row of the padded input to the next.
         line: usize,
+        rows: Rows,
 
         const Self = @This();
         const A = S.Sum;
@@ -52,22 +57,22 @@ fn Block(comptime S: type, comptime tile_width: u32) type {
         const Places = struct {
             inputs: []const [*]const A,
             sums: []const [*]A,
+            row: usize,
             t: usize = 0,
-            row: usize = 0,
             column: usize = 0,
 
             inline fn next(self: *Places, block: *const Self, x: *[*]const A, y: *[*]A) void {
                 const field = block.field;
                 const right = self.column * field.window.stride[1] * field.in.channels;
                 x.* = self.inputs[self.t] + self.row * field.window.stride[0] * block.line + right;
-                const place = self.row * field.out.width + self.column;
+                const place = (self.row - block.rows.first) * field.out.width + self.column;
                 y.* = self.sums[self.t] + place * field.out.channels;
                 self.column += 1;
                 if (self.column < field.out.width) return;
                 self.column = 0;
                 self.row += 1;
-                if (self.row < field.out.height) return;
-                self.row = 0;
+                if (self.row < block.rows.end) return;
+                self.row = block.rows.first;
                 self.t += 1;
             }
         };
@@ -76,8 +81,8 @@ fn Block(comptime S: type, comptime tile_width: u32) type {
             for (0..tile_width / width) |part| {
                 const lane: u32 = @intCast(part * width);
                 if (lane >= self.tile.count) break;
-                var places: Places = .{ .inputs = inputs, .sums = sums };
-                var left = sums.len * self.field.out.positions();
+                var places: Places = .{ .inputs = inputs, .sums = sums, .row = self.rows.first };
+                var left = sums.len * self.rows.count() * self.field.out.width;
                 inline for (.{ most, 1 }) |count| {
                     while (left >= count) : (left -= count) self.some(count, lane, &places);
                 }

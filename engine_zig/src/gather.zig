@@ -8,43 +8,34 @@ const limits = @import("limits.zig");
 const simd = @import("simd.zig");
 const tiles = @import("tiles.zig");
 const Field = @import("field.zig").Field;
-const Scratch = @import("scratch.zig").Scratch;
-const Tensor = @import("scratch.zig").Tensor;
+const Rows = @import("tensor.zig").Rows;
 const Child = std.meta.Child;
 
-/// With `ones`, every non-zero input counts as 1; else `inputs` are their values, timestep by
-/// timestep.
+/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. With `ones`, every
+/// non-zero input counts as 1; else `inputs` are their values.
 pub fn run(
     comptime ones: bool,
-    whole: *const Field,
+    field: *const Field,
     s: anytype,
-    scratch: *Scratch,
-    source: *const Tensor,
+    shown: []const Places,
     inputs: []const [*]const Child(@TypeOf(s)).Sum,
+    rows: Rows,
     sums: []const [*]Child(@TypeOf(s)).Sum,
 ) void {
     const S = Child(@TypeOf(s));
-    std.debug.assert(whole.groups == 1);
-    const lean = cut(S, whole);
-    const field = &lean;
-    std.debug.assert(ones or inputs.len == sums.len);
-    var shown: [limits.chunk]Places = undefined;
-    for (shown[0..sums.len], 0..) |*place, t| {
-        const starts = scratch.starts(t, field.in.positions());
-        const list = source.at(t).listed();
-        index(field, list, starts);
-        place.* = .{ .list = list, .starts = starts };
-    }
-    var walk: tiles.Walk(S.Sum) = .{ .field = field };
+    std.debug.assert(field.groups == 1 and shown.len == sums.len);
+    const lean = cut(S, field);
+    var walk: tiles.Walk(S.Sum) = .{ .field = &lean };
     while (walk.next()) |tile| {
         inline for (comptime tiles.widths(S.Sum)) |width| {
             if (tile.width == width) {
                 const passes: Passes(S, width, ones) = .{
-                    .field = field,
+                    .field = &lean,
                     .synapses = s,
                     .tile = tile,
-                    .places = shown[0..sums.len],
+                    .places = shown,
                     .inputs = inputs,
+                    .rows = rows,
                     .sums = sums,
                 };
                 passes.all();
@@ -89,19 +80,29 @@ pub fn places(comptime S: type, field: *const Field) u64 {
 }
 
 /// The non-zeros of an input, and where in the list each position begins.
-const Places = struct { list: []const u32, starts: []const u32 };
+pub const Places = struct { list: []const u32, starts: []const u32 };
 
-/// Where in the list each position begins.
-fn index(field: *const Field, list: []const u32, starts: []u32) void {
-    const channels = field.in.channels;
-    var at: u32 = 0;
-    var end: u32 = 0;
-    for (starts) |*start| {
-        while (at < list.len and list[at] < end) at += 1;
-        start.* = at;
-        end += channels;
+/// Where in `list` the positions of an input begin.
+pub fn index(comptime S: type, field: *const Field, list: []const u32, starts: []u32) void {
+    const channels = cut(S, field).in.channels;
+    std.debug.assert(starts.len == places(S, field));
+    if (list.len >= starts.len) {
+        var at: u32 = 0;
+        for (starts, 0..) |*start, position| {
+            while (at < list.len and list[at] < position * channels) at += 1;
+            start.* = at;
+        }
+        return;
     }
-    std.debug.assert(at == list.len);
+    // Of few, whether another one is at the same position cannot be foretold: nobody asks, and the
+    // last one of each stays.
+    simd.fill(u32, starts, 0);
+    for (list, 1..) |at, end| starts[at / channels + 1] = @intCast(end);
+    var most: u32 = 0;
+    for (starts) |*start| {
+        most = @max(most, start.*);
+        start.* = most;
+    }
 }
 
 /// Taps of one pass: their weights stay in the first cache while all positions are visited.
@@ -114,6 +115,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         tile: tiles.Tile,
         places: []const Places,
         inputs: []const [*]const S.Sum,
+        rows: Rows,
         sums: []const [*]S.Sum,
 
         const Self = @This();
@@ -180,11 +182,11 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         }
 
         /// Weights as numbers B, and where those of the tile begin.
-        fn Rows(comptime B: type) type {
+        fn Weights(comptime B: type) type {
             return struct { base: [*]const B, at: usize };
         }
 
-        fn lanes(self: *const Self, comptime B: type, weights: Rows(B), part: Part) void {
+        fn lanes(self: *const Self, comptime B: type, weights: Weights(B), part: Part) void {
             var lane: u32 = 0;
             while (lane < self.tile.count) : (lane += share) {
                 for (0..self.sums.len) |t| self.pass(B, weights, part, lane, t);
@@ -195,7 +197,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         fn pass(
             self: *const Self,
             comptime B: type,
-            weights: Rows(B),
+            weights: Weights(B),
             part: Part,
             lane: u32,
             t: usize,
@@ -205,11 +207,10 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
             const count = @min(share, self.tile.count - lane);
             const first = part.rows[0] == 0 and part.columns[0] == 0;
             const begin: V = self.synapses.start[channel..][0..share].*;
-            for (0..field.out.height) |row| {
+            var into = self.sums[t] + channel;
+            for (self.rows.first..self.rows.end) |row| {
                 const rows = within(window.taps(0, @intCast(row), field.in.height), part.rows);
                 for (0..field.out.width) |column| {
-                    const place = row * field.out.width + column;
-                    const into = self.sums[t] + place * field.out.channels + channel;
                     var chain: [chains]V = @splat(@splat(0));
                     chain[0] = if (first) begin else simd.load(A, share, into, count);
                     const inside = window.taps(1, @intCast(column), field.in.width);
@@ -225,6 +226,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
                     };
                     inline for (1..chains) |i| chain[0] += chain[i];
                     simd.store(A, share, into, chain[0], count);
+                    into += field.out.channels;
                 }
             }
         }
@@ -239,7 +241,7 @@ fn Passes(comptime S: type, comptime width: u32, comptime ones: bool) type {
         inline fn line(
             self: *const Self,
             comptime B: type,
-            weights: Rows(B),
+            weights: Weights(B),
             chain: *[chains]V,
             t: usize,
             lane: u32,

@@ -7,6 +7,7 @@ const Array = @import("array.zig").Array;
 const Field = @import("field.zig").Field;
 const Frame = @import("scratch.zig").Frame;
 const Kernel = @import("field.zig").Kernel;
+const Reading = @import("reading.zig").Reading;
 const Scratch = @import("scratch.zig").Scratch;
 const Synapses = @import("synapses.zig").Synapses;
 const Tensor = @import("scratch.zig").Tensor;
@@ -118,7 +119,16 @@ fn compare(
         into.* = @ptrCast(@alignCast(memory.ptr));
     }
     const source: Tensor = .{ .frames = &frames };
-    field.runBy(kernel, E, &s, &scratch, &source, &sums);
+    var reading: Reading(E, S) = undefined;
+    reading.openFor(kernel, field, &s, &scratch, &source, steps);
+    // All rows at once, or one after another.
+    const height = if (whole) 1 else field.out.height;
+    var first: u32 = 0;
+    while (first < field.out.height) : (first += height) {
+        var into = sums;
+        for (&into) |*to| to.* += first * field.out.line();
+        reading.run(.{ .first = first, .end = first + height }, 0, &into);
+    }
     for (sums, inputs) |made, x| {
         var at: usize = 0;
         for (0..field.out.height) |y| {

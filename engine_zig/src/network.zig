@@ -38,6 +38,9 @@ pub const Layer = struct {
     out: Shape,
     /// Equal at all timesteps: the input is, and no neuron lies between. Computed once.
     constant: bool,
+    /// Its sums are taken up by the neurons of the next layer, and seen by nobody else: no tensor
+    /// holds them.
+    taken: bool = false,
     /// What its output is put on.
     grid: ?Grid = null,
     /// If quantised, what is done to its inputs before, and to what it forms of them after.
@@ -101,6 +104,10 @@ pub const Network = struct {
     padded: u64 = 0,
     begins: u64 = 0,
     sums: u64 = 0,
+    /// Bytes of the most sums that a population takes up, at all timesteps at hand, and of what it
+    /// makes of them at one.
+    joined: u64 = 0,
+    intake: u64 = 0,
     /// How many timesteps of a layer are done before those of the next one.
     chunk: u32 = 1,
     /// Operations of one sample if every input were non-zero.
@@ -223,8 +230,24 @@ pub const Network = struct {
         for (self.layers, records) |*layer, *record| try self.place(layer, record, &slots, arena);
         self.slots = slots.items;
         try counters.settle(self, arena);
+        try self.join(arena);
         try self.measure(failure);
         if (self.format != null) try self.widen(failure);
+    }
+
+    /// Find the sums that a population alone takes up, from the layer before it.
+    fn join(self: *Network, arena: std.mem.Allocator) error{OutOfMemory}!void {
+        const readers = try arena.alloc(u32, self.slots.len);
+        @memset(readers, 0);
+        for (self.layers) |*layer| {
+            for (layer.sources) |source| readers[source] += 1;
+            for (layer.puts) |put| readers[put.from] += 1;
+        }
+        for (self.layers[0 .. self.layers.len - 1], self.layers[1..]) |*layer, *next| {
+            layer.taken = layer.synaptic() and !layer.constant and next.op == .Neuron and
+                next.sources[0] == layer.target and readers[layer.target] == 1;
+            if (layer.taken) self.slots[layer.target].elements = 0;
+        }
     }
 
     /// Which integers hold all that layers hand to others.
@@ -320,7 +343,7 @@ pub const Network = struct {
         layer.op = switch (kind) {
             .Conv => .{ .Conv = try .read(record, in, x, arena) },
             .Linear => .{ .Linear = try .read(record, in, x, arena) },
-            .Pool => .{ .Pool = try .read(record, in, x) },
+            .Pool => .{ .Pool = try .read(record, in, x, arena) },
             .GlobalSum => .{ .GlobalSum = try .read(record, in, x) },
             .BatchNorm => .{ .BatchNorm = try .read(record, in, x, arena) },
             .Flatten => .Flatten,
@@ -406,8 +429,13 @@ pub const Network = struct {
                 else => layer.in.elements(),
             };
             const size = self.reserve(layer);
-            if (self.format != null or size == 8)
-                self.sums = @max(self.sums, size * layer.out.elements());
+            const kept = if (layer.taken) layer.out.line() else layer.out.elements();
+            if (self.format != null or size == 8 or layer.taken)
+                self.sums = @max(self.sums, size * kept);
+            if (!layer.taken) continue;
+            const all = size * limits.chunk * layer.out.elements();
+            self.joined = @max(self.joined, @min(all, limits.bands_bytes));
+            self.intake = @max(self.intake, limits.band_bytes, 8 * @as(u64, kept));
         }
         if (self.synapses > limits.synapses) return failure.refuse(
             .limit,

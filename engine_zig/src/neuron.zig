@@ -6,6 +6,7 @@ const simd = @import("simd.zig");
 const Frame = @import("scratch.zig").Frame;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
+const Spikes = @import("scratch.zig").Spikes;
 
 pub const Charge = enum { normal, lif, lif_undecayed };
 pub const Reset = enum { subtract, value };
@@ -41,56 +42,57 @@ pub const Neuron = struct {
         return self;
     }
 
-    /// One timestep: input `x`, membrane potentials `v`, output and list of spikes in `y`; the
-    /// number of spikes. `y.count` counts what is not zero: nothing, if the payload is.
-    pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Frame) u32 {
-        std.debug.assert(x.len == v.len and x.len + simd.slack <= y.list.len);
-        const sparse = y.sparse(x.len);
-        if (sparse) y.clear(f32);
-        const spikes = switch (self.charge) {
-            inline else => |charge| switch (self.reset) {
-                inline else => |reset| if (sparse)
-                    step(charge, reset, true, self.*, x, v, y)
-                else
-                    step(charge, reset, false, self.*, x, v, y),
+    /// One timestep of the neurons from `first` on: input `x`, membrane potentials `v`; spikes are
+    /// listed in `y`, which is open.
+    pub fn run(self: *const Neuron, x: []const f32, v: []f32, y: *Frame, first: u32) void {
+        std.debug.assert(x.len == v.len and first + x.len + simd.slack <= y.list.len);
+        const adds = self.charge == .normal and
+            self.decay == 1 and self.gain == 1 and self.bias == 0;
+        switch (self.reset) {
+            inline else => |reset| switch (y.spikes) {
+                inline else => |spikes| if (adds)
+                    step(null, reset, spikes, self.*, x, v, y, first)
+                else switch (self.charge) {
+                    inline else => |charge| step(charge, reset, spikes, self.*, x, v, y, first),
+                },
             },
-        };
-        if (sparse) for (y.list[0..spikes]) |i| {
-            y.values(f32)[i] = self.payload;
-        };
-        y.count = if (self.payload == 0) 0 else spikes;
-        y.ones = self.payload == 1;
-        return spikes;
+        }
     }
 
+    /// Without a `charge`, potentials are sums of inputs, nothing else.
     fn step(
-        comptime charge: Charge,
+        comptime charge: ?Charge,
         comptime reset: Reset,
-        comptime sparse: bool,
+        comptime spikes: Spikes,
         // A copy, which no store to `v` or `y` can change.
         self: Neuron,
         x: []const f32,
         v: []f32,
         y: *Frame,
-    ) u32 {
-        const values = y.values(f32)[0..x.len];
-        var count: u32 = 0;
+        first: u32,
+    ) void {
+        const values = y.values(f32)[first..][0..x.len];
+        var count = y.count;
         var i: u32 = 0;
         inline for (.{ simd.lanes(f32), 1 }) |width| {
             const V = @Vector(width, f32);
             while (i + width <= x.len) : (i += width) {
-                const u = self.charged(charge, width, x[i..][0..width].*, v[i..][0..width].*);
+                const before: V, const added: V = .{ v[i..][0..width].*, x[i..][0..width].* };
+                const u = if (charge) |how|
+                    self.charged(how, width, added, before)
+                else
+                    before + added;
                 const threshold: V = @splat(self.threshold);
                 const fired = u >= threshold;
                 const after: V = if (reset == .subtract) u - threshold else @splat(self.value);
                 simd.put(f32, width, v[i..].ptr, @select(f32, fired, after, u));
                 const payload: V = @splat(self.payload);
                 const out = @select(f32, fired, payload, @as(V, @splat(0)));
-                if (!sparse) simd.put(f32, width, values[i..].ptr, out);
-                count = simd.append(width, !sparse, fired, i, y.list, count);
+                if (spikes == .many) simd.put(f32, width, values[i..].ptr, out);
+                count = simd.append(width, spikes != .few, fired, first + i, y.list, count);
             }
         }
-        return count;
+        y.count = count;
     }
 
     /// What `x` makes of `v`, before threshold and reset.
@@ -134,12 +136,16 @@ test "a neuron at its threshold fires, a NaN does not" {
     var values: [3]f32 align(64) = @splat(0);
     var list: [3 + simd.slack]u32 = undefined;
     var y: Frame = .{ .memory = std.mem.sliceAsBytes(&values), .list = &list };
-    try std.testing.expectEqual(1, neuron.run(&.{ std.math.nan(f32), 0.5, 0.5 }, &v, &y));
+    y.open(f32, 3);
+    neuron.run(&.{ std.math.nan(f32), 0.5, 0.5 }, &v, &y, 0);
+    try std.testing.expectEqual(1, y.close(f32, neuron.payload));
     try std.testing.expectEqualSlices(f32, &.{ 0, 2, 0 }, &values);
     try std.testing.expectEqual(1, list[0]);
     try std.testing.expectEqual(0, v[1]);
     try std.testing.expectEqual(0.75, v[2]);
     neuron.payload = 0;
-    try std.testing.expectEqual(1, neuron.run(&.{ 0, 1, 0 }, &v, &y));
+    y.open(f32, 3);
+    neuron.run(&.{ 0, 1, 0 }, &v, &y, 0);
+    try std.testing.expectEqual(1, y.close(f32, 0));
     try std.testing.expectEqual(0, y.count);
 }

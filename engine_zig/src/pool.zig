@@ -5,6 +5,8 @@ const fixed = @import("fixed.zig");
 const limits = @import("limits.zig");
 const simd = @import("simd.zig");
 const Accumulator = @import("synapses.zig").Accumulator;
+const Error = @import("failure.zig").Error;
+const Frame = @import("scratch.zig").Frame;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Shape = @import("tensor.zig").Shape;
@@ -12,6 +14,9 @@ const Sums = @import("finish.zig").Sums;
 const Window = @import("window.zig").Window;
 
 const How = enum { max, avg, sum };
+
+/// No place in a row.
+const nowhere = std.math.maxInt(u32);
 
 pub const Pool = struct {
     how: How,
@@ -21,9 +26,11 @@ pub const Pool = struct {
     /// Of sums; a maximum is what its input is.
     accumulator: Accumulator,
     sums: ?Sums = null,
+    /// See `path`.
+    along: []const u32 = &.{},
 
     /// `x` is known of a quantised input.
-    pub fn read(record: *Record, in: Shape, x: ?fixed.Range) Refused!Pool {
+    pub fn read(record: *Record, in: Shape, x: ?fixed.Range, arena: std.mem.Allocator) Error!Pool {
         const window = try Window.read(record, in, null);
         var self: Pool = .{
             .how = try record.choice(How, "how"),
@@ -32,6 +39,7 @@ pub const Pool = struct {
             .out = try window.out(record, in, in.channels),
             .accumulator = .float32,
         };
+        self.along = try self.path(arena);
         const given = x orelse {
             self.accumulator = try .read(record, .float);
             return self;
@@ -73,37 +81,45 @@ pub const Pool = struct {
     }
 
     /// Into `y`: maxima of numbers E, else sums of `accumulator`, divided if they are floats.
-    /// `list` are the non-zeros of `x`, null if nobody knows them.
-    pub fn run(
-        self: *const Pool,
-        comptime E: type,
-        x: []const E,
-        list: ?[]const u32,
-        y: anytype,
-    ) void {
+    pub fn run(self: *const Pool, comptime E: type, x: *const Frame, y: anytype) void {
         const A = std.meta.Child(@TypeOf(y));
-        if (self.how == .max) {
-            if (A == E) pool(.max, E, A, self, x, y) else unreachable;
-            return;
-        }
+        const values: []const E = x.values(E)[0..self.in.elements()];
+        const listed = x.list.len > 0 and self.along.len > 0;
         // One non-zero costs about as much as a look at so many elements.
-        const least = if (list) |all| all.len * 4 * simd.lanes(A) else x.len;
-        if (self.apart() and least < x.len) {
-            self.spread(E, A, x, list.?, y);
-        } else pool(.sum, E, A, self, x, y);
+        const few = listed and x.count * simd.lanes(A) < values.len;
+        if (self.how == .max) {
+            if (A != E) unreachable;
+            if (few and x.ones) return self.spread(.max, E, A, values, x.listed(), y);
+            return pool(.max, E, A, self, values, y);
+        }
+        if (few) {
+            self.spread(.sum, E, A, values, x.listed(), y);
+        } else pool(.sum, E, A, self, values, y);
         if (self.how == .avg and @typeInfo(A) == .float) self.divide(A, y);
     }
 
-    /// Whether no input is in two windows, and none is padding.
-    fn apart(self: *const Pool) bool {
+    /// Where in a row of outputs each element of a row of inputs ends up, `nowhere` if it does not;
+    /// nothing, if an input may be in two windows, or padding in one.
+    fn path(self: *const Pool, arena: std.mem.Allocator) error{OutOfMemory}![]const u32 {
         const window = self.window;
-        return window.padding[0] == 0 and window.padding[1] == 0 and
-            window.stride[0] >= window.size[0] and window.stride[1] >= window.size[1];
+        for (window.size, window.stride, window.padding) |size, stride, padding| {
+            if (padding > 0 or stride < size) return &.{};
+        }
+        const channels = self.in.channels;
+        const made = try arena.alloc(u32, self.in.line());
+        for (made, 0..) |*to, i| {
+            const column: u32 = @intCast(i / channels);
+            const out, const tap = .{ column / window.stride[1], column % window.stride[1] };
+            const seen = tap < window.size[1] and out < self.out.width;
+            to.* = if (seen) @intCast(out * channels + i % channels) else nowhere;
+        }
+        return made;
     }
 
-    /// Each of few non-zeros to the sum that it belongs to.
+    /// Each of few non-zeros to the sum, or to the maximum, which it then is, that it belongs to.
     fn spread(
         self: *const Pool,
+        comptime how: How,
         comptime E: type,
         comptime A: type,
         x: []const E,
@@ -111,39 +127,44 @@ pub const Pool = struct {
         y: []A,
     ) void {
         simd.fill(A, y, 0);
-        const channels = self.in.channels;
-        const line = self.in.width * channels;
-        const step = self.window.stride[1] * channels;
-        var row: u32 = 0;
+        const line = self.in.line();
+        const size, const stride = .{ self.window.size[0], self.window.stride[0] };
+        var end = line; // of the row
+        var inside: u32 = 0; // of the windows that the row is in
+        var to: usize = 0; // where the outputs of these windows begin
         for (list) |index| {
-            while (index >= (row + 1) * line) row += 1;
-            const down, const along = .{ row / self.window.stride[0], (index - row * line) / step };
-            if (down >= self.out.height or along >= self.out.width) continue;
-            const inside = (index - row * line) % step / channels;
-            if (inside >= self.window.size[1]) continue;
-            if (row % self.window.stride[0] >= self.window.size[0]) continue;
-            const to = (down * self.out.width + along) * channels + index % channels;
-            y[to] += simd.number(A, x[index]);
+            while (index >= end) {
+                end += line;
+                inside += 1;
+                if (inside < stride) continue;
+                inside = 0;
+                to += self.out.line();
+            }
+            const along = self.along[index - (end - line)];
+            if (inside >= size or to >= y.len or along == nowhere) continue;
+            const value = simd.number(A, x[index]);
+            y[to + along] = if (how == .max) value else y[to + along] + value;
         }
     }
 
     fn divide(self: *const Pool, comptime A: type, y: []A) void {
         const count: A = @floatFromInt(@as(u64, self.window.size[0]) * self.window.size[1]);
         // Of a power of two, the inverse is exact, and faster to multiply by.
-        const inverse = 1 / count;
         const exact = std.math.frexp(count).significand == 0.5;
-        var i: usize = 0;
-        inline for (.{ simd.lanes(A), 1 }) |width| {
-            const V = @Vector(width, A);
-            while (i + width <= y.len) : (i += width) {
-                const sum: V = y[i..][0..width].*;
-                const factor: V = @splat(inverse);
-                const divisor: V = @splat(count);
-                simd.put(A, width, y[i..].ptr, if (exact) sum * factor else sum / divisor);
-            }
-        }
+        if (exact) each(.times, A, y, 1 / count) else each(.over, A, y, count);
     }
 };
+
+fn each(comptime op: enum { times, over }, comptime A: type, y: []A, by: A) void {
+    var i: usize = 0;
+    inline for (.{ simd.lanes(A), 1 }) |width| {
+        const all: @Vector(width, A) = @splat(by);
+        while (i + width <= y.len) : (i += width) {
+            const sum: @Vector(width, A) = y[i..][0..width].*;
+            simd.put(A, width, y[i..].ptr, if (op == .times) sum * all else sum / all);
+        }
+    }
+}
 
 fn pool(
     comptime how: How,

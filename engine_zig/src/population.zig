@@ -11,6 +11,7 @@ const Frame = @import("scratch.zig").Frame;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
 const Reset = @import("neuron.zig").Reset;
+const Spikes = @import("scratch.zig").Spikes;
 
 /// A neuron as the document has it: numbers, and the law to which they are put.
 pub const Law = struct {
@@ -227,43 +228,44 @@ pub fn Population(comptime T: type) type {
         }
 
         /// One timestep, as Neuron.run does it for floats.
-        pub fn run(self: *const Self, comptime E: type, x: []const E, v: []i32, y: *Frame) u32 {
-            std.debug.assert(x.len == v.len and x.len + simd.slack <= y.list.len);
+        pub fn run(
+            self: *const Self,
+            comptime E: type,
+            x: []const E,
+            v: []i32,
+            y: *Frame,
+            first: u32,
+        ) void {
+            std.debug.assert(x.len == v.len and first + x.len + simd.slack <= y.list.len);
             // Without a leak, both factors are powers of two: shifts, which are cheaper.
             const shifted = self.decay > 0 and self.gain > 0 and
                 @popCount(self.decay) == 1 and @popCount(self.gain) == 1;
-            const sparse = y.sparse(x.len);
-            if (sparse) y.clear(E);
-            const spikes = switch (self.reset) {
+            switch (self.reset) {
                 inline else => |reset| switch (shifted) {
-                    inline else => |by_shifts| if (sparse)
-                        step(E, by_shifts, reset, true, self.*, x, v, y)
-                    else
-                        step(E, by_shifts, reset, false, self.*, x, v, y),
+                    inline else => |by_shifts| switch (y.spikes) {
+                        inline else => |spikes| {
+                            step(E, by_shifts, reset, spikes, self.*, x, v, y, first);
+                        },
+                    },
                 },
-            };
-            if (sparse) for (y.list[0..spikes]) |i| {
-                y.values(E)[i] = @intCast(self.payload);
-            };
-            y.count = if (self.payload == 0) 0 else spikes;
-            y.ones = self.payload == 1;
-            return y.count;
+            }
         }
 
         fn step(
             comptime E: type,
             comptime shifted: bool,
             comptime reset: Reset,
-            comptime sparse: bool,
+            comptime spikes: Spikes,
             self: Self,
             x: []const E,
             v: []i32,
             y: *Frame,
-        ) u32 {
-            const values = y.values(E)[0..x.len];
+            first: u32,
+        ) void {
+            const values = y.values(E)[first..][0..x.len];
             const by_v: Shift = if (shifted) @intCast(@ctz(self.decay)) else 0;
             const by_x: Shift = if (shifted) @intCast(@ctz(self.gain)) else 0;
-            var count: u32 = 0;
+            var count = y.count;
             var i: u32 = 0;
             inline for (.{ simd.lanes(T), 1 }) |width| {
                 const V = @Vector(width, T);
@@ -292,11 +294,11 @@ pub fn Population(comptime T: type) type {
                     simd.put(i32, width, v[i..].ptr, simd.numbers(i32, width, now));
                     const out = @select(T, fired, @as(V, @splat(self.payload)), @as(V, @splat(0)));
                     const paid = simd.numbers(E, width, out);
-                    if (!sparse) simd.put(E, width, values[i..].ptr, paid);
-                    count = simd.append(width, !sparse, fired, i, y.list, count);
+                    if (spikes == .many) simd.put(E, width, values[i..].ptr, paid);
+                    count = simd.append(width, spikes != .few, fired, first + i, y.list, count);
                 }
             }
-            return count;
+            y.count = count;
         }
     };
 }

@@ -7,6 +7,7 @@ const simd = @import("simd.zig");
 const Array = @import("array.zig").Array;
 const Field = @import("field.zig").Field;
 const Frame = @import("scratch.zig").Frame;
+const Rows = @import("tensor.zig").Rows;
 const Child = std.meta.Child;
 
 pub fn arrange(comptime W: type, field: *const Field, into: []W, weight: Array) void {
@@ -29,21 +30,33 @@ pub fn arrange(comptime W: type, field: *const Field, into: []W, weight: Array) 
     std.debug.assert(from == into.len);
 }
 
-/// With `ones`, every non-zero input counts as 1.
+/// Into `sums`, in which `rows` of the outputs stand first. With `ones`, every non-zero input counts
+/// as 1.
 pub fn run(
     comptime E: type,
     comptime ones: bool,
     field: *const Field,
     s: anytype,
     x: *const Frame,
-    sums: []Child(@TypeOf(s)).Sum,
+    rows: Rows,
+    sums: [*]Child(@TypeOf(s)).Sum,
 ) void {
     const S = Child(@TypeOf(s));
-    const spread: Spread(S, ones) = .{ .field = field, .synapses = s, .sums = sums };
+    const spread: Spread(S, ones) = .{
+        .field = field,
+        .synapses = s,
+        .rows = rows,
+        .sums = sums[0 .. rows.count() * field.out.line()],
+    };
     const start = s.start[0..field.out.channels];
-    simd.repeat(S.Sum, sums, start);
+    simd.repeat(S.Sum, spread.sums, start);
     const values = x.values(E);
-    for (x.listed()) |index| {
+    const seen = field.seen(rows);
+    const end = seen.end * field.in.line();
+    const list = x.listed();
+    var at = simd.lower(list, seen.first * field.in.line());
+    while (at < list.len and list[at] < end) : (at += 1) {
+        const index = list[at];
         const value: S.Sum = if (ones) 1 else simd.number(S.Sum, values[index]);
         if (field.adjoining()) spread.runs(index, value) else spread.taps(index, value);
     }
@@ -53,6 +66,7 @@ fn Spread(comptime S: type, comptime ones: bool) type {
     return struct {
         field: *const Field,
         synapses: *const S,
+        rows: Rows,
         sums: []S.Sum,
 
         const Self = @This();
@@ -70,12 +84,40 @@ fn Spread(comptime S: type, comptime ones: bool) type {
             if (near >= columns) return;
             const far = @min(columns - 1, right);
             if (far < near) return;
-            const length = (far - near + 1) * outputs;
-            var ky = bottom -| (field.out.height - 1);
-            while (ky < rows and ky <= bottom) : (ky += 1) {
-                const to = (@as(usize, bottom - ky) * field.out.width + (right - far)) * outputs;
-                const tap = (@as(usize, channel) * rows + ky) * columns + (columns - 1 - far);
-                self.add(to, length, tap * outputs, value);
+            const first, const last = .{ self.rows.first, self.rows.end - 1 };
+            const top = bottom -| last;
+            const end = @min(rows, bottom + 1 - first);
+            std.debug.assert(top < end);
+            const row: usize = bottom - top - first;
+            const tap = (@as(usize, channel) * rows + top) * columns + (columns - 1 - far);
+            const all: Runs = .{
+                .to = (row * field.out.width + (right - far)) * outputs,
+                .from = tap * outputs,
+                .length = (far - near + 1) * outputs,
+                .count = end - top,
+            };
+            // How long runs are changes from input to input, but not from row to row: one branch
+            // that cannot be foretold is enough for all rows.
+            switch (all.length / simd.lanes(S.Sum)) {
+                inline 0...unrolled => |vectors| self.up(vectors, all, value),
+                else => self.up(null, all, value),
+            }
+        }
+
+        /// Vectors of the longest run that is written out.
+        const unrolled = 10;
+
+        /// What one input adds to a row of outputs and to those above it, `count` in all.
+        const Runs = struct { to: usize, from: usize, length: usize, count: usize };
+
+        fn up(self: *const Self, comptime vectors: ?u32, all: Runs, value: S.Sum) void {
+            const line = self.field.out.line();
+            const step = self.field.window.size[1] * self.field.out.channels;
+            var to, var from = .{ all.to, all.from };
+            for (0..all.count) |_| {
+                self.add(vectors, to, all.length, from, value);
+                to -%= line;
+                from += step;
             }
         }
 
@@ -89,22 +131,31 @@ fn Spread(comptime S: type, comptime ones: bool) type {
             const right = position % field.in.width + field.window.padding[1];
             const first = channel / field.shareIn() * share;
             for (0..rows) |ky| {
-                const seen_y = seen(bottom, @intCast(ky), field.window.stride[0], field.out.height);
-                const y = seen_y orelse continue;
+                const seen_y = seen(bottom, @intCast(ky), field.window.stride[0], self.rows.end);
+                const y = (seen_y orelse continue) -% self.rows.first;
+                if (y >= self.rows.count()) continue;
                 for (0..columns) |kx| {
                     const seen_x =
                         seen(right, @intCast(kx), field.window.stride[1], field.out.width);
                     const x = seen_x orelse continue;
                     const to = (@as(usize, y) * field.out.width + x) * field.out.channels + first;
                     const tap = (@as(usize, channel) * rows + ky) * columns + (columns - 1 - kx);
-                    self.add(to, share, tap * share, value);
+                    self.add(null, to, share, tap * share, value);
                 }
             }
         }
 
-        inline fn add(self: *const Self, to: usize, length: usize, from: usize, value: S.Sum) void {
+        inline fn add(
+            self: *const Self,
+            comptime vectors: ?u32,
+            to: usize,
+            length: usize,
+            from: usize,
+            value: S.Sum,
+        ) void {
             const row = self.synapses.runs[from..].ptr;
-            simd.accumulate(S.Sum, S.Weight, ones, self.sums[to..][0..length], row, value);
+            const sums = self.sums[to..][0..length];
+            simd.accumulate(S.Sum, S.Weight, ones, vectors, sums, row, value);
         }
 
         /// The output position whose tap `tap` lies on the padded input position `at`.

@@ -15,6 +15,15 @@ pub const Tensor = struct {
     }
 };
 
+/// How many neurons spike, as far as it matters how that is written down.
+pub const Spikes = enum {
+    /// Most vectors have none.
+    few,
+    /// Writing just their values is quicker than writing all.
+    some,
+    many,
+};
+
 /// What a layer puts out at one timestep: numbers of the network's type E, which whoever looks at
 /// them knows.
 pub const Frame = struct {
@@ -24,6 +33,8 @@ pub const Frame = struct {
     count: u32 = 0,
     /// Whether none is listed but ones.
     ones: bool = false,
+    /// How many are expected, if it holds spikes.
+    spikes: Spikes = .few,
 
     pub fn values(self: *const Frame, comptime E: type) []align(64) E {
         return view(E, self.memory);
@@ -33,22 +44,34 @@ pub const Frame = struct {
         return self.list[0..self.count];
     }
 
-    /// Whether so few of `elements` are listed that, next time, single values are quicker to write
-    /// than all of them.
-    pub fn sparse(self: *const Frame, elements: usize) bool {
-        return @as(u64, self.count) * 32 < elements;
+    /// Before spikes of `elements` neurons are listed; there will be about as many as last time.
+    pub fn open(self: *Frame, comptime E: type, elements: usize) void {
+        const few = @as(u64, self.count) * simd.scarce < elements;
+        self.spikes = if (few) .few else if (@as(u64, self.count) * 32 < elements) .some else .many;
+        if (self.spikes != .many) {
+            const all = self.values(E);
+            for (self.listed()) |index| all[index] = 0;
+        }
+        self.count = 0;
     }
 
-    /// Make all values 0, of which none is that is not listed.
-    pub fn clear(self: *const Frame, comptime E: type) void {
-        const all = self.values(E);
-        for (self.listed()) |index| all[index] = 0;
+    /// After them, each being worth `payload`; the number of spikes. `count` is then of what is not
+    /// zero: nothing, if the payload is.
+    pub fn close(self: *Frame, comptime E: type, payload: E) u32 {
+        const spikes = self.count;
+        if (self.spikes != .many) {
+            const all = self.values(E);
+            for (self.listed()) |index| all[index] = payload;
+        }
+        if (payload == 0) self.count = 0;
+        self.ones = payload == 1;
+        return spikes;
     }
 
     /// List the non-zeros of `values`, if anybody wants to know.
     pub fn look(self: *Frame, comptime E: type, found: []const E) void {
         if (self.list.len == 0) return;
-        const seen = simd.nonzeros(E, found, self.list);
+        const seen = simd.nonzeros(E, found, self.list, self.count);
         self.count, self.ones = .{ seen.count, seen.ones };
     }
 };
@@ -76,10 +99,12 @@ pub const Scratch = struct {
     /// Membrane potentials per layer, empty but for neurons.
     potentials: []Room,
     /// Room for the padded inputs of any convolution, for where the positions of any input begin in
-    /// its lists, and for the sums of any layer that forms them as other numbers than it puts out.
+    /// its lists, and for the sums of any layer that forms them as other numbers than it puts out,
+    /// or for a population alone; and for what this then takes up.
     padded: Room,
     begins: Room,
     sums: Room,
+    intake: Room,
     /// Sums of the readout over the timesteps, in memory order.
     logits: Room,
     /// Of the request at hand; whoever starts it sets them to zero.
@@ -95,7 +120,8 @@ pub const Scratch = struct {
             .potentials = try arena.alloc(Room, network.layers.len),
             .padded = try take(arena, chunk * network.padded),
             .begins = try take(arena, chunk * network.begins),
-            .sums = try take(arena, chunk * network.sums),
+            .sums = try take(arena, @max(chunk * network.sums, network.joined) + 64 * chunk),
+            .intake = try take(arena, network.intake),
             .logits = try take(arena, 8 * @as(u64, network.readout().out.elements())),
             .tallies = try arena.alloc(Tally, network.layers.len),
             .counted = try arena.alloc(Count, network.layers.len),
@@ -131,15 +157,27 @@ pub const Scratch = struct {
         return view(A, self.padded)[t * elements ..][0..elements];
     }
 
-    /// Room for where the `positions` of an input begin in its list at timestep `t`, and the end.
-    pub fn starts(self: *const Scratch, t: usize, positions: usize) []u32 {
-        return view(u32, self.begins)[t * (positions + 1) ..][0 .. positions + 1];
+    /// Room for `count` places where positions of an input begin in its list at timestep `t`.
+    pub fn starts(self: *const Scratch, t: usize, count: u64) []u32 {
+        const each: usize = @intCast(count);
+        return view(u32, self.begins)[t * each ..][0..each];
     }
 
     /// Where a layer forms its sums at timestep `t`: in what it puts out, if that is of the same
     /// numbers.
     pub fn room(self: *const Scratch, comptime A: type, comptime E: type, t: usize, y: []E) []A {
         return if (A == E) y else view(A, self.sums)[t * y.len ..][0..y.len];
+    }
+
+    /// Where a layer forms the `k`th of several times `elements` sums that a population takes up.
+    pub fn formed(self: *const Scratch, comptime A: type, k: usize, elements: usize) []A {
+        const whole = std.mem.alignForward(usize, elements, 64 / @sizeOf(A));
+        return view(A, self.sums)[k * whole ..][0..elements];
+    }
+
+    /// Room for such sums as the numbers that the population takes.
+    pub fn taken(self: *const Scratch, comptime E: type, elements: usize) []E {
+        return view(E, self.intake)[0..elements];
     }
 
     /// Membrane potentials of layer `l`, f32 or i32.
@@ -154,7 +192,7 @@ pub const Scratch = struct {
 
     /// Bytes that `create` takes, within a few cache lines per layer and timestep.
     pub fn bytes(network: *const Network) u64 {
-        var all: u64 = network.chunk * network.perTimestep();
+        var all: u64 = network.chunk * network.perTimestep() + network.joined + network.intake;
         for (network.layers) |layer| {
             if (layer.op == .Neuron) all += 4 * @as(u64, layer.out.elements());
         }

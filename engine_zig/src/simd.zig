@@ -73,6 +73,19 @@ pub fn fill(comptime T: type, to: []T, value: T) void {
 /// to[i] = from[i % from.len]
 pub fn repeat(comptime T: type, to: []T, from: []const T) void {
     std.debug.assert(to.len % from.len == 0);
+    // Of few, so many that they are whole vectors are put into a row first.
+    const width = lanes(T);
+    const whole = from.len * (width / std.math.gcd(from.len, width));
+    var row: [16 * width]T align(64) = undefined;
+    if (from.len % width == 0 or whole > row.len or to.len < 2 * whole)
+        return copies(T, to, from);
+    copies(T, row[0..whole], from);
+    const most = to.len - to.len % whole;
+    copies(T, to[0..most], row[0..whole]);
+    copies(T, to[most..], from);
+}
+
+fn copies(comptime T: type, to: []T, from: []const T) void {
     var start: usize = 0;
     while (start < to.len) : (start += from.len) {
         var i: usize = 0;
@@ -118,25 +131,44 @@ pub fn add(comptime A: type, comptime F: type, sum: []A, from: []const F, by: u6
     }
 }
 
-/// sum[i] += value·row[i]. With `ones`, value is 1, and nothing is multiplied.
+/// sum[i] += value·row[i]. With `ones`, value is 1, and nothing is multiplied. How many whole
+/// `vectors` these are may be known.
 pub inline fn accumulate(
     comptime A: type,
     comptime W: type,
     comptime ones: bool,
+    comptime vectors: ?u32,
     sum: []A,
     row: [*]const W,
     value: A,
 ) void {
     var i: usize = 0;
+    if (vectors) |count| {
+        inline for (0..count) |n|
+            grow(A, W, ones, lanes(A), sum[n * lanes(A) ..].ptr, row + n * lanes(A), value);
+        i = count * lanes(A);
+    }
     inline for (comptime halves(lanes(A))) |width| {
-        const V = @Vector(width, A);
-        while (i + width <= sum.len) : (i += width) {
-            const weights: @Vector(width, W) = row[i..][0..width].*;
-            const here: V = sum[i..][0..width].*;
-            const now = if (ones) here + weights else weigh(A, W, width, here, value, weights);
-            put(A, width, sum[i..].ptr, now);
+        if (vectors == null or width < lanes(A)) {
+            while (i + width <= sum.len) : (i += width)
+                grow(A, W, ones, width, sum[i..].ptr, row + i, value);
         }
     }
+}
+
+/// As `accumulate`, of one vector.
+inline fn grow(
+    comptime A: type,
+    comptime W: type,
+    comptime ones: bool,
+    comptime width: u32,
+    sum: [*]A,
+    row: [*]const W,
+    value: A,
+) void {
+    const weights: @Vector(width, W) = row[0..width].*;
+    const here: @Vector(width, A) = sum[0..width].*;
+    put(A, width, sum, if (ones) here + weights else weigh(A, W, width, here, value, weights));
 }
 
 /// width, width/2, … 1
@@ -178,23 +210,44 @@ pub const slack = 8;
 /// What is known of a list of non-zeros: how many there are, and whether all of them are 1.
 pub const Found = struct { count: u32, ones: bool };
 
-/// Write the indices of what is not zero into `list`, ascending.
-pub fn nonzeros(comptime E: type, values: []const E, list: []u32) Found {
+/// Write the indices of what is not zero into `list`, ascending; about how many to expect may be
+/// known.
+pub fn nonzeros(comptime E: type, values: []const E, list: []u32, expected: u32) Found {
     std.debug.assert(list.len >= values.len + slack);
-    var found: Found = .{ .count = 0, .ones = true };
+    const often = expected >= values.len / scarce;
+    return if (often) find(E, true, values, list) else find(E, false, values, list);
+}
+
+/// One of so many is so few that vectors without any are skipped.
+pub const scarce = 96;
+
+fn find(comptime E: type, comptime often: bool, values: []const E, list: []u32) Found {
+    var count: u32 = 0;
     var i: u32 = 0;
     inline for (.{ lanes(E), 1 }) |width| {
         const zero: @Vector(width, E) = @splat(0);
-        const one: @Vector(width, E) = @splat(1);
         while (i + width <= values.len) : (i += width) {
             const here: @Vector(width, E) = values[i..][0..width].*;
-            const count = append(width, false, here != zero, i, list, found.count);
-            if (count == found.count) continue;
-            found.count = count;
-            found.ones = found.ones and @reduce(.And, (here == zero) | (here == one));
+            count = append(width, often, here != zero, i, list, count);
         }
     }
-    return found;
+    for (list[0..count]) |index| {
+        if (values[index] != 1) return .{ .count = count, .ones = false };
+    }
+    return .{ .count = count, .ones = true };
+}
+
+/// Where in an ascending list the first number stands that is not below `least`.
+pub fn lower(list: []const u32, least: u32) usize {
+    var from: usize = 0;
+    var left = list.len;
+    while (left > 0) {
+        const half = left / 2;
+        const below = list[from + half] < least;
+        from = if (below) from + half + 1 else from;
+        left = if (below) left - half - 1 else half;
+    }
+    return from;
 }
 
 /// Append `base` + lane for every true lane; the new number. `list` has `slack` beyond all lanes.
@@ -251,6 +304,7 @@ test "non-zeros, a NaN among them" {
     values[36] = -2;
     var list: [37 + slack]u32 = undefined;
     const three: Found = .{ .count = 3, .ones = false };
-    try std.testing.expectEqual(three, nonzeros(f32, &values, &list));
+    try std.testing.expectEqual(three, nonzeros(f32, &values, &list, 0));
+    try std.testing.expectEqual(three, nonzeros(f32, &values, &list, 37));
     try std.testing.expectEqualSlices(u32, &.{ 0, 20, 36 }, list[0..3]);
 }

@@ -27,6 +27,16 @@ pub const Number = enum {
     }
 };
 
+/// Rows of a map, from the first to the one before `end`.
+pub const Rows = struct {
+    first: u32,
+    end: u32,
+
+    pub fn count(self: Rows) u32 {
+        return self.end - self.first;
+    }
+};
+
 pub const Shape = struct {
     channels: u32,
     height: u32 = 1,
@@ -36,6 +46,11 @@ pub const Shape = struct {
 
     pub fn positions(self: Shape) u32 {
         return self.height * self.width;
+    }
+
+    /// Elements of one row.
+    pub fn line(self: Shape) u32 {
+        return self.width * self.channels;
     }
 
     /// At most limits.activations, see `bounded`.

@@ -25,8 +25,16 @@ def show(frames: NDArray[np.float32], grid: Format | None, whole: bool, into: ND
     if grid is None:
         into[:] = flat
         return
+    holds = 0 <= grid.fraction < grid.bits - 1  # a spike
+    spikes = np.empty((2, min(BLOCK, len(flat))), bool)
     for start in range(0, len(flat), BLOCK):
         block, made = flat[start : start + BLOCK], into[start : start + BLOCK]
+        ones, known = spikes[:, : len(block)]
+        np.equal(block, 1, out=ones)
+        np.equal(block, 0, out=known)
+        if holds and np.logical_or(ones, known, out=known).all():
+            np.multiply(ones, made.dtype.type(2**grid.fraction if whole else 1), out=made)
+            continue
         units = _units(block, grid)
         if units is None and whole and np.isnan(block).any():
             raise EngineError("frames hold a NaN, for which no integer stands")
