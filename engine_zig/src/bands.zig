@@ -80,9 +80,10 @@ pub fn fire(
 /// What a population put out at one timestep is complete; the number of spikes.
 pub fn close(comptime E: type, layer: *const Layer, spiked: *Frame) u32 {
     if (E == f32) return spiked.close(f32, layer.op.Neuron.float.payload);
-    return switch (layer.op.Neuron.whole) {
-        inline else => |*population| spiked.close(E, @intCast(population.payload)),
-    };
+    switch (layer.op.Neuron.whole) {
+        inline else => |*population| _ = spiked.close(E, @intCast(population.payload)),
+    }
+    return spiked.count; // by the law, what is worth nothing is no spike
 }
 
 /// Whether numbers A may be summed where tensors hold numbers E.

@@ -8,8 +8,8 @@ const Field = @import("field.zig").Field;
 const Rows = @import("tensor.zig").Rows;
 const Child = std.meta.Child;
 
-/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. `inputs` are their
-/// values with the padding around them.
+/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. `inputs` are
+/// their values with the padding around them.
 pub fn run(
     field: *const Field,
     s: anytype,

@@ -86,7 +86,7 @@ pub const Field = struct {
         const products = self.work() * frames / lanes;
         const filled = products * tile.width / self.shareOut();
         const each = filled * 9 / 8 + 2 * inputs / lanes;
-        // Lines of taps: how many there are in one cannot be foretold, unless they are mostly empty.
+        // Lines of taps: how many are in one cannot be foretold, unless they are mostly empty.
         const visits = self.out.positions() * frames * tile.count * rows;
         const met = self.window.size[1] * self.shareIn() * count;
         const line = 8 + 12 * @min(met, inputs) / inputs;

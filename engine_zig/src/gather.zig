@@ -11,8 +11,8 @@ const Field = @import("field.zig").Field;
 const Rows = @import("tensor.zig").Rows;
 const Child = std.meta.Child;
 
-/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. With `ones`, every
-/// non-zero input counts as 1; else `inputs` are their values.
+/// Into `sums`, timestep by timestep, in which `rows` of the outputs stand first. With `ones`,
+/// every non-zero input counts as 1; else `inputs` are their values.
 pub fn run(
     comptime ones: bool,
     field: *const Field,

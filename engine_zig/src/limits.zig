@@ -75,8 +75,8 @@ pub const chunk: u64 = 16;
 pub const chunk_bytes: u64 = 1 << 19;
 
 /// Sums, and potentials, of the rows of a layer that go through the timesteps at hand together: a
-/// half of a first cache of 32 KiB. And sums of all these timesteps, of rows that are summed up with
-/// the same weights: less than half of a second cache.
+/// half of a first cache of 32 KiB. And sums of all these timesteps, of rows that are summed up
+/// with the same weights: less than half of a second cache.
 pub const band_bytes: u64 = 8 << 10;
 pub const bands_bytes: u64 = 256 << 10;
 

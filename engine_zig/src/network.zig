@@ -298,6 +298,7 @@ pub const Network = struct {
             }
         }
         layer.puts, layer.finish, layer.grid = .{ &.{}, .none, null };
+        layer.taken = false; // until it is known what comes after, see `join`
         var fraction: i32 = 0;
         var range: fixed.Range = .{ .peak = 0, .fraction = 0 };
         if (self.format == null) {

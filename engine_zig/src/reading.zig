@@ -1,5 +1,5 @@
-//! What a Conv or a Linear is shown at several timesteps, made ready for the kernel that is likely to
-//! be the fastest for it, and summed up as many rows at a time as its caller likes.
+//! What a Conv or a Linear is shown at several timesteps, made ready for the kernel that is likely
+//! to be the fastest for it, and summed up as many rows at a time as its caller likes.
 
 const std = @import("std");
 const dense = @import("dense.zig");

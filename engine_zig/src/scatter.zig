@@ -30,8 +30,8 @@ pub fn arrange(comptime W: type, field: *const Field, into: []W, weight: Array) 
     std.debug.assert(from == into.len);
 }
 
-/// Into `sums`, in which `rows` of the outputs stand first. With `ones`, every non-zero input counts
-/// as 1.
+/// Into `sums`, in which `rows` of the outputs stand first. With `ones`, every non-zero input
+/// counts as 1.
 pub fn run(
     comptime E: type,
     comptime ones: bool,
