@@ -3,40 +3,34 @@
    "sequence"); what the numbers in the messages are, docs/engine_abi.md says. */
 #include <snn_engine.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define LOAD "\x82\xa2op\xa4load\xa7network"
-#define RUN "\x85\xa2op\xa3run\xa7samples\x01\xa7threads\x01\xa6spikes\xc2\xa6" "frames\xc6"
+static uint8_t request[1 << 24] = "\x82\xa2op\xa4load\xa7network";
 
-static uint8_t request[1 << 24], frames[1 << 24];
-
-/* What follows a key of a reply, behind the one byte that tells its type. */
-static const uint8_t *find(const uint8_t *reply, size_t length, const char *key) {
-  for (const uint8_t *at = reply; at + strlen(key) + 9 <= reply + length; at++)
+/* What follows `key` of the reply, behind the byte that tells its type; else the reply is told. */
+static const uint8_t *ask(void *engine, size_t length, const char *key) {
+  const uint8_t *reply, *at;
+  if (snn_call(engine, request, length, &reply, &length) != SNN_OK) return NULL;
+  for (at = reply; at + strlen(key) + 9 <= reply + length; at++)
     if (!memcmp(at, key, strlen(key))) return at + strlen(key) + 1;
   fwrite(reply, 1, length, stderr); /* the engine says why, in its own words */
-  exit(2);
+  return NULL;
 }
 
 int main(int count, char **arguments) {
-  void *engine;
-  const uint8_t *reply;
-  size_t length = sizeof LOAD - 1;
+  static const char run[] =
+      "\x85\xa2op\xa3run\xa7samples\x01\xa7threads\x01\xa6spikes\xc2\xa6" "frames\xc6";
+  const size_t load = strlen((char *)request), head = sizeof run + 3;
+  const uint8_t *logits;
   FILE *file = count == 2 ? fopen(arguments[1], "rb") : NULL;
+  void *engine;
   if (!file || snn_abi_version() != SNN_ABI_VERSION || snn_open(&engine) != SNN_OK) return 1;
-  memcpy(request, LOAD, length);
-  length += fread(request + length, 1, sizeof request - length, file);
-  if (snn_call(engine, request, length, &reply, &length) != SNN_OK) return 2;
-  find(reply, length, "frame_bytes"); /* there, if the network is loaded */
-
-  uint32_t size = (uint32_t)fread(frames, 1, sizeof frames - 4 - sizeof RUN, stdin);
-  uint8_t head[4] = {size >> 24, size >> 16, size >> 8, size}; /* msgpack counts big-endian */
-  memcpy(request, RUN, sizeof RUN - 1);
-  memcpy(request + sizeof RUN - 1, head, 4);
-  memcpy(request + sizeof RUN + 3, frames, size);
-  if (snn_call(engine, request, sizeof RUN + 3 + size, &reply, &length) != SNN_OK) return 2;
-  const uint8_t *logits = find(reply, length, "logits");
+  size_t size = fread(request + load, 1, sizeof request - load, file);
+  if (!ask(engine, load + size, "frame_bytes")) return 2; /* there, if the network is loaded */
+  memcpy(request, run, sizeof run - 1);
+  size = fread(request + head, 1, sizeof request - head, stdin);
+  for (int i = 1; i <= 4; i++) request[head - i] = (uint8_t)(size >> 8 * (i - 1)); /* big-endian */
+  if (!(logits = ask(engine, head + size, "logits"))) return 2;
   fwrite(logits + 4, 1, (size_t)logits[2] << 8 | logits[3], stdout);
   snn_close(engine);
   return 0;
