@@ -43,7 +43,7 @@ def show(frames: NDArray[np.float32], grid: Format | None, whole: bool, into: ND
         elif whole:
             made[:] = units
         else:
-            np.add(block, np.float32(0), out=made)  # -0 becomes 0, as it does when it is rounded
+            np.add(block, np.float32(0), out=made)  # -0 becomes 0
 
 
 def _units(block: NDArray[np.float32], grid: Format) -> NDArray[np.float32] | None:
