@@ -85,7 +85,9 @@ pub const Field = struct {
         const inputs = positions * self.in.channels;
         const products = self.work() * frames / lanes;
         const filled = products * tile.width / self.shareOut();
-        const each = filled * 9 / 8 + 2 * inputs / lanes;
+        // Products of integers take twice as long as those of floats, which are added in one go.
+        const product: u64 = if (@typeInfo(A) == .float) 9 else 18;
+        const each = filled * product / 8 + 2 * inputs / lanes;
         // Lines of taps: how many are in one cannot be foretold, unless they are mostly empty.
         const visits = self.out.positions() * frames * tile.count * rows;
         const met = self.window.size[1] * self.shareIn() * count;
