@@ -28,7 +28,7 @@ pub fn sum(comptime E: type, scratch: *Scratch, layer: *const Layer, count: usiz
                 }
                 const source = &scratch.tensors[layer.sources[0]];
                 var reading: Reading(E, S) = undefined;
-                reading.open(&op.field, s, scratch, source, count);
+                reading.open(null, &op.field, s, scratch, source, count);
                 reading.run(.{ .first = 0, .end = layer.out.height }, 0, sums[0..count]);
                 for (sums[0..count], 0..) |made, t| {
                     const frame = target.at(t);
@@ -69,7 +69,7 @@ pub fn fire(
             inline else => |*s| if (comptime kin(E, Child(@TypeOf(s)).Sum)) {
                 const source = &scratch.tensors[before.sources[0]];
                 var reading: Reading(E, Child(@TypeOf(s))) = undefined;
-                reading.open(&op.field, s, scratch, source, count);
+                reading.open(null, &op.field, s, scratch, source, count);
                 population.feed(before, &reading, count);
             } else unreachable,
         },

@@ -96,7 +96,7 @@ pub const Field = struct {
         // Runs of outputs in rows; or single taps, of which it must be found out which one lands.
         const stores = @as(u64, self.out.elements()) * frames / lanes;
         const runs = if (self.adjoining())
-            8 * count * rows * self.out.height / self.in.height
+            8 * count *| (@as(u64, rows) * self.out.height) / self.in.height
         else
             20 * count * self.taps();
         const few = 6 * (products * count / inputs) + 2 * stores + runs;

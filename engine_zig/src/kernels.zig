@@ -120,7 +120,7 @@ fn compare(
     }
     const source: Tensor = .{ .frames = &frames };
     var reading: Reading(E, S) = undefined;
-    reading.openFor(kernel, field, &s, &scratch, &source, steps);
+    reading.open(kernel, field, &s, &scratch, &source, steps);
     // All rows at once, or one after another.
     const height = if (whole) 1 else field.out.height;
     var first: u32 = 0;

@@ -30,45 +30,37 @@ pub fn Reading(comptime E: type, comptime S: type) type {
         const A = S.Sum;
         pub const Sum = S.Sum;
 
-        /// Of `count` timesteps of `source`; room comes from `scratch`.
+        /// Of `count` timesteps of `source`, for `kernel`, which must be one that the layer has;
+        /// null: for the one that is likely to be the fastest. Room comes from `scratch`.
         pub fn open(
             self: *Self,
+            kernel: ?Kernel,
             field: *const Field,
             s: *const S,
             scratch: *const Scratch,
             source: *const Tensor,
             count: usize,
         ) void {
+            self.field, self.synapses, self.source = .{ field, s, source };
             var nonzeros: u64 = 0;
-            for (0..count) |t| nonzeros += source.at(t).count;
-            const kernel = field.choose(A, s.runs.len > 0, nonzeros, count);
-            self.openFor(kernel, field, s, scratch, source, count);
-        }
-
-        /// As `open`, for `kernel`, which must be one that the layer has.
-        pub fn openFor(
-            self: *Self,
-            kernel: Kernel,
-            field: *const Field,
-            s: *const S,
-            scratch: *const Scratch,
-            source: *const Tensor,
-            count: usize,
-        ) void {
-            self.field, self.synapses, self.source, self.kernel = .{ field, s, source, kernel };
             self.ones = true;
-            for (0..count) |t| self.ones = self.ones and source.at(t).ones;
+            for (0..count) |t| {
+                nonzeros += source.at(t).count;
+                self.ones = self.ones and source.at(t).ones;
+            }
             self.ones = self.ones or s.spiking;
+            self.kernel = kernel orelse field.choose(A, s.runs.len > 0, nonzeros, count);
             for (0..count) |t| {
                 const frame = source.at(t);
                 const values: []const E = frame.values(E)[0..field.in.elements()];
-                if (kernel == .gather) {
+                if (self.kernel == .gather) {
                     const starts = scratch.starts(t, gather.places(S, field));
                     gather.index(S, field, frame.listed(), starts);
                     self.places[t] = .{ .list = frame.listed(), .starts = starts };
                 }
-                if (kernel == .dense or (kernel == .gather and !self.ones))
-                    self.inputs[t] = self.shown(kernel == .dense, scratch, values, t);
+                const bordered = self.kernel == .dense;
+                if (bordered or (self.kernel == .gather and !self.ones))
+                    self.inputs[t] = self.shown(bordered, scratch, values, t);
             }
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +16,6 @@ from snn_kernel.registry import Registry
 from snn_kernel.testing import importing
 from snn_kernel.testing.plain import PlainFramework, PlainPerceptron, PlainSession
 from snn_kernel.testing.splits import splits
-from snn_kernel.testing.subject import Subject
 from toys import Entry, plugin
 
 torch = pytest.importorskip("torch")
@@ -465,37 +464,3 @@ def test_required_params_are_asked_for() -> None:
     with pytest.raises(AssertionError, match=r"missing key 'threshold'\. Give the check params"):
         testing.check_neuron(Needy)
     assert Registry.discover().plugins
-
-
-class Paired(PlainFramework):
-    """A framework that says which model it can be checked with."""
-
-    example_beside: ClassVar[Any] = {"model": {"kind": "Perceptron", "params": {"units": 5}}}
-
-
-@frozen(kw_only=True)
-class Sized(PlainPerceptron):
-    """A model that must be told how large it is, and of how many timesteps."""
-
-    example: ClassVar[Any] = {"units": 5, "timesteps": 1}
-
-    units: int
-    timesteps: int
-
-
-class Exemplary(PlainFramework):
-    """One whose model has parameters of its own example."""
-
-    example_beside: ClassVar[Any] = {"model": {"kind": "Sized", "params": {"timesteps": 3}}}
-
-
-def test_kinds_name_what_they_are_checked_with(install: Any, tmp_path: Path) -> None:
-    models = [Kind("Perceptron", PlainPerceptron), Kind("Sized", Sized)]
-    install(Entry("plain", plugin(model=models)))
-    testing.check_framework(frozen(Paired))
-    testing.check_framework(frozen(Exemplary))
-    model = Subject.of("framework", frozen(Exemplary), None, tmp_path).given["model"]
-    assert (model.units, model.timesteps) == (5, 3)
-    install()
-    with pytest.raises(AssertionError, match=r"example_beside of Paired: .*Name installed kinds\."):
-        testing.check_framework(frozen(Paired))
