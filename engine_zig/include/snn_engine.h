@@ -17,7 +17,7 @@ enum snn_result {
   SNN_OK = 0,
   SNN_OUT_OF_MEMORY = 1,
   SNN_BAD_ARGUMENT = 2, /* a null pointer */
-  SNN_BUSY = 3          /* another thread is inside snn_call with this handle */
+  SNN_BUSY = 3          /* another thread is inside a call with this handle */
 };
 
 /* The version that the library implements: to be compared with SNN_ABI_VERSION. */
@@ -27,9 +27,15 @@ uint32_t snn_abi_version(void);
 int32_t snn_open(void **handle);
 
 /* Answer one request, a msgpack map, with one reply, another. The reply's memory belongs to the
-   handle and is valid until its next snn_call or snn_close. */
+   handle and is valid until its next call or snn_close. */
 int32_t snn_call(void *handle, const uint8_t *request, size_t length, const uint8_t **reply,
                  size_t *reply_length);
+
+/* As snn_call, of a request in which "frames" is nil: they lie beside it, and must not change while
+   the call lasts. */
+int32_t snn_call_with_frames(void *handle, const uint8_t *request, size_t length,
+                             const void *frames, size_t frames_length, const uint8_t **reply,
+                             size_t *reply_length);
 
 /* Give everything back. Null is allowed; a handle is closed once. */
 void snn_close(void *handle);

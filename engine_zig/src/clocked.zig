@@ -8,6 +8,7 @@ const bands = @import("bands.zig");
 const counters = @import("counters.zig");
 const pointwise = @import("pointwise.zig");
 const simd = @import("simd.zig");
+const Frames = @import("frames.zig").Frames;
 const Layer = @import("network.zig").Layer;
 const Network = @import("network.zig").Network;
 const Put = @import("network.zig").Put;
@@ -16,9 +17,7 @@ const Total = @import("scratch.zig").Total;
 
 /// What the samples of one request are read from and written to; regions of samples are disjoint.
 pub const Job = struct {
-    /// float32, or int32 if quantised, little-endian in document order, frames of one sample after
-    /// those of another.
-    frames: []const u8,
+    frames: *Frames,
     logits: []u8,
     /// Per layer, empty but for neurons of a request that asks for spikes: per sample and timestep
     /// bits in document order, the first one highest.
@@ -128,11 +127,9 @@ fn input(
     span: Span,
     t: u64,
 ) void {
-    const bytes = 4 * @as(u64, network.input.elements());
-    const start = span.sample * network.frameBytes() + (span.start + t) * bytes;
     const frame = scratch.tensors[0].at(t);
     const values = frame.values(E)[0..network.input.elements()];
-    pointwise.unflatten(E, network.input, job.frames[start..][0..bytes], values);
+    job.frames.show(E, network, span.sample, span.start + t, values);
     frame.look(E, values);
 }
 

@@ -63,7 +63,7 @@ const Shift = struct {
     fn work(self: *Shift, member: *Member) void {
         while (true) {
             const index = self.next.fetchAdd(1, .monotonic);
-            if (index >= self.samples) return;
+            if (index >= self.samples or self.job.frames.unfit.load(.monotonic)) return;
             self.run(self.network, &member.scratch, self.job, index);
         }
     }

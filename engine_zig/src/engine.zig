@@ -14,10 +14,12 @@ const msgpack = @import("msgpack.zig");
 const Error = @import("failure.zig").Error;
 const Execution = @import("execution.zig").Execution;
 const Failure = @import("failure.zig").Failure;
+const Frames = @import("frames.zig").Frames;
 const Layer = @import("network.zig").Layer;
 const Live = live.Live;
 const Network = @import("network.zig").Network;
 const Record = @import("record.zig").Record;
+const Refused = @import("failure.zig").Refused;
 const Tally = @import("scratch.zig").Tally;
 const Wiring = @import("wiring.zig").Wiring;
 
@@ -39,6 +41,8 @@ pub const Engine = struct {
     failure: Failure = .{},
     loaded: ?*Loaded = null,
     reply: []u8 = &.{},
+    /// What came beside the request at hand.
+    frames: ?[]const u8 = null,
 
     pub fn deinit(self: *Engine) void {
         self.unload();
@@ -48,8 +52,15 @@ pub const Engine = struct {
 
     /// Answer one request. The reply is valid until the next call.
     pub fn call(self: *Engine, request: []const u8) []const u8 {
+        return self.callWith(request, null);
+    }
+
+    /// As `call`, with frames beside the request.
+    pub fn callWith(self: *Engine, request: []const u8, frames: ?[]const u8) []const u8 {
         self.gpa.free(self.reply);
         self.reply = &.{};
+        self.frames = frames;
+        defer self.frames = null;
         return self.answer(request) catch |err| {
             if (err == error.OutOfMemory) self.failure.note(.memory, "out of memory", .{});
             return self.failure.reply();
@@ -144,9 +155,11 @@ pub const Engine = struct {
         var writer = try self.allocate(256);
         self.loaded = loaded;
         const shape = loaded.network.readout().out;
-        writer.map(7);
+        writer.map(8);
         writer.text("ok");
         writer.boolean(true);
+        writer.text("raw");
+        writer.boolean(loaded.network.raw);
         inline for (.{
             .{ "frame_bytes", loaded.network.frameBytes() },
             .{ "outputs", shape.elements() },
@@ -196,20 +209,30 @@ pub const Engine = struct {
             return record.refuse(.invalid, "spikes", "is not a boolean");
         const counting = if (record.optional("counters")) |value| value.boolean() orelse
             return record.refuse(.invalid, "counters", "is not a boolean") else false;
-        const frames = (try record.take("frames")).blob() orelse
-            return record.refuse(.invalid, "frames", "is not binary");
+        const raw = if (record.optional("raw")) |value| value.boolean() orelse
+            return record.refuse(.invalid, "raw", "is not a boolean") else false;
+        const given = try record.take("frames");
+        const bytes = given.blob() orelse bytes: {
+            if (!given.nil()) return record.refuse(.invalid, "frames", "is neither binary nor nil");
+            break :bytes self.frames orelse
+                return record.refuse(.invalid, "frames", "is nil, and none came with the request");
+        };
         try record.finish();
-        if (frames.len != samples *| network.frameBytes()) return self.failure.refuse(
+        if (raw and !network.raw) return record.refuse(
+            .unsupported,
+            "raw",
+            "is asked of a network with an input format that float32 cannot hold",
+        );
+        if (bytes.len != samples *| network.frameBytes()) return self.failure.refuse(
             .frames,
             "run: {d} bytes of frames for {d} samples of {d} bytes each",
-            .{ frames.len, samples, network.frameBytes() },
+            .{ bytes.len, samples, network.frameBytes() },
         );
         if (samples *| network.work > limits.work) return self.failure.refuse(
             .limit,
             "run: {d} samples of {d} operations exceed {d}; ask for fewer samples",
             .{ samples, network.work, limits.work },
         );
-        if (network.format) |format| try self.within(format, frames);
         const bits = try self.gpa.alloc([]u8, network.layers.len);
         defer self.gpa.free(bits);
         const counted_layers = if (counting) network.layers.len else 0;
@@ -226,28 +249,32 @@ pub const Engine = struct {
         @memset(bits, &.{});
         if (wanted) spikes(&writer, network, samples, bits);
         if (counting) counters.place(&writer, network, samples, columns);
+        var frames: Frames = .{ .bytes = bytes, .raw = raw };
         const job: clocked.Job = .{
-            .frames = frames,
+            .frames = &frames,
             .logits = logits,
             .spikes = bits,
             .counters = columns,
         };
         crew.work(members, loaded.sample, network, &job, samples);
+        if (frames.unfit.load(.monotonic)) return self.unfit(network.format.?, &frames);
         counts(&writer, network, members);
         return self.reply[0..writer.at];
     }
 
-    /// Integers as the network's input format has them: all that is proved of sums rests on it.
-    fn within(self: *Engine, format: fixed.Format, frames: []const u8) Error!void {
+    /// Tell why frames are none of a quantised network's.
+    fn unfit(self: *Engine, format: fixed.Format, frames: *const Frames) Refused {
+        if (frames.raw) return self.failure.refuse(
+            .frames,
+            "run: frames hold a NaN, for which no integer stands",
+            .{},
+        );
         var low: i32 = 0;
         var high: i32 = 0;
-        var at: usize = 0;
-        while (at < frames.len) : (at += 4) {
-            const n = std.mem.readInt(i32, frames[at..][0..4], .little);
+        for (std.mem.bytesAsSlice(i32, frames.bytes)) |n| {
             low = @min(low, n);
             high = @max(high, n);
         }
-        if (low >= -format.high() and high < format.high()) return;
         return self.failure.refuse(
             .frames,
             "run: inputs from {d} to {d} do not fit into {d} bits",

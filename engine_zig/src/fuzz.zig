@@ -28,6 +28,10 @@ const memory_bytes = 1 << 25;
 /// The largest message that is made.
 const message_bytes = 1 << 16;
 
+/// Frames that may come beside it, and what they are made of.
+const frames_max = 16 * 9;
+const numbers = [_]f32{ 0, 0, 0, 1, 1, -0.0, 0.3, -7, 1e-42, std.math.inf(f32), std.math.nan(f32) };
+
 /// Operations of a sample that are still run; heavier networks are unloaded.
 const work_max = 1 << 22;
 
@@ -127,6 +131,9 @@ const Campaign = struct {
     tally: Tally = .{},
     memory: Memory = .{ .child = std.heap.smp_allocator },
     room: [message_bytes]u8 = undefined,
+    /// What comes beside messages, and how much of it.
+    frames: [frames_max]f32 = undefined,
+    shown: usize = 0,
 
     fn play(self: *Campaign, number: u64) !void {
         session.store(number, .monotonic);
@@ -135,6 +142,7 @@ const Campaign = struct {
         const draw = prng.random();
         var mutator: Mutator = .{ .draw = draw, .bytes = &self.room };
         const scarce = draw.uintLessThan(u32, 4) == 0;
+        for (&self.frames) |*value| value.* = numbers[draw.uintLessThan(usize, numbers.len)];
         {
             var engine: Engine = .{ .gpa = self.memory.allocator() };
             defer engine.deinit();
@@ -148,6 +156,8 @@ const Campaign = struct {
                 const other = self.corpus[draw.uintLessThan(usize, self.corpus.len)];
                 const whole = draw.uintLessThan(u32, if (first) 2 else 6) == 0;
                 const asked = if (whole) good else mutator.mutate(good, other);
+                // Frames in the corpus are of sixteen numbers.
+                self.shown = 16 * draw.uintAtMost(usize, frames_max / 16);
                 if (scarce) self.memory.left.store(draw.uintLessThan(usize, 24), .monotonic);
                 try self.ask(&engine, asked);
                 self.memory.left.store(std.math.maxInt(usize), .monotonic);
@@ -160,7 +170,8 @@ const Campaign = struct {
         const number = message.load(.monotonic);
         if (self.tells) std.debug.print("message {d}: {s}\n", .{ number, op(request) });
         const start = Io.Clock.awake.now(self.io);
-        const reply = engine.call(request);
+        const frames = std.mem.sliceAsBytes(self.frames[0..self.shown]);
+        const reply = engine.callWith(request, frames);
         const took = start.durationTo(Io.Clock.awake.now(self.io)).toMicroseconds();
         self.tally.slowest_us = @max(self.tally.slowest_us, @as(u64, @intCast(took)));
         self.tally.messages += 1;

@@ -9,7 +9,7 @@ const Refused = @import("failure.zig").Refused;
 pub const Rounding = enum { nearest, floor, ceil };
 
 /// Integer X stands for X·unit, with X = rounded(x·scale) and -high ≤ X < high. All is formed in
-/// float64, where both products are exact, and an X of up to 24 bits is then a float32.
+/// float64, where both products are exact, and an X·unit of up to 25 bits is then a float32.
 pub const Grid = struct {
     scale: f64,
     unit: f64,
@@ -28,6 +28,10 @@ pub const Grid = struct {
             try inner.signed("fraction", limits.grid_fraction_min, limits.grid_fraction_max);
         const rounding = try inner.choice(Rounding, "rounding");
         try inner.finish();
+        return .of(bits, fraction, rounding);
+    }
+
+    pub fn of(bits: i64, fraction: i64, rounding: Rounding) Grid {
         return .{
             .scale = std.math.ldexp(@as(f64, 1), @intCast(fraction)),
             .unit = std.math.ldexp(@as(f64, 1), @intCast(-fraction)),
@@ -36,34 +40,56 @@ pub const Grid = struct {
         };
     }
 
+    /// Whether the whole number `value`, 0 or more, is on it.
+    pub fn holds(self: *const Grid, value: f64) bool {
+        return self.scale >= 1 and value * self.scale < self.high;
+    }
+
     pub fn apply(self: *const Grid, values: []f32) void {
         switch (self.rounding) {
-            inline else => |rounding| self.put(rounding, values),
+            inline else => |rounding| {
+                var i: usize = 0;
+                inline for (.{ simd.lanes(f64), 1 }) |width| {
+                    while (i + width <= values.len) : (i += width) {
+                        const here: @Vector(width, f32) = values[i..][0..width].*;
+                        values[i..][0..width].* = self.put(rounding, width, here);
+                    }
+                }
+            },
         }
     }
 
-    fn put(self: *const Grid, comptime rounding: Rounding, values: []f32) void {
+    /// X·unit
+    pub inline fn put(
+        self: *const Grid,
+        comptime rounding: Rounding,
+        comptime width: u32,
+        x: @Vector(width, f32),
+    ) @Vector(width, f32) {
         std.debug.assert(self.scale * self.unit == 1);
-        var i: usize = 0;
-        inline for (.{ simd.lanes(f64), 1 }) |width| {
-            const V = @Vector(width, f64);
-            const low: V = @splat(-self.high);
-            const high: V = @splat(self.high - 1);
-            while (i + width <= values.len) : (i += width) {
-                const here: @Vector(width, f32) = values[i..][0..width].*;
-                const scaled = @as(V, @floatCast(here)) * @as(V, @splat(self.scale));
-                const whole = switch (rounding) {
-                    .nearest => @floor(scaled + @as(V, @splat(0.5))),
-                    .floor => @floor(scaled),
-                    .ceil => @ceil(scaled),
-                };
-                // Written such that a NaN stays one, as in torch.
-                const clipped = @select(f64, whole > high, high, whole);
-                const kept = @select(f64, clipped < low, low, clipped);
-                const out: @Vector(width, f32) = @floatCast(kept * @as(V, @splat(self.unit)));
-                values[i..][0..width].* = out;
-            }
-        }
+        const unit: @Vector(width, f64) = @splat(self.unit);
+        return @floatCast(self.units(rounding, width, x) * unit);
+    }
+
+    /// X
+    pub inline fn units(
+        self: *const Grid,
+        comptime rounding: Rounding,
+        comptime width: u32,
+        x: @Vector(width, f32),
+    ) @Vector(width, f64) {
+        const V = @Vector(width, f64);
+        const low: V = @splat(-self.high);
+        const high: V = @splat(self.high - 1);
+        const scaled = @as(V, @floatCast(x)) * @as(V, @splat(self.scale));
+        const whole = switch (rounding) {
+            .nearest => @floor(scaled + @as(V, @splat(0.5))),
+            .floor => @floor(scaled),
+            .ceil => @ceil(scaled),
+        };
+        // Written such that a NaN stays one, as in torch.
+        const clipped = @select(f64, whole > high, high, whole);
+        return @select(f64, clipped < low, low, clipped);
     }
 };
 

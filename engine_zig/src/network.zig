@@ -22,6 +22,7 @@ const Number = @import("tensor.zig").Number;
 const Pool = @import("pool.zig").Pool;
 const Record = @import("record.zig").Record;
 const Refused = @import("failure.zig").Refused;
+const Rounding = @import("grid.zig").Rounding;
 const Shape = @import("tensor.zig").Shape;
 
 pub const Type = enum { Conv, Linear, Pool, GlobalSum, BatchNorm, Flatten, Add, Relu, Neuron };
@@ -98,6 +99,9 @@ pub const Network = struct {
     number: Number = .float32,
     /// If quantised, the integers that it is shown.
     format: ?fixed.Format = null,
+    /// What inputs are put on, as far as the engine can: `raw` is false where only the host can.
+    grid: ?Grid = null,
+    raw: bool = true,
     /// Bytes per timestep of the largest padded input of a convolution, of the most places where
     /// positions of an input begin in its list, and of the most sums that are formed as other
     /// numbers than they are put out.
@@ -171,22 +175,27 @@ pub const Network = struct {
                 self.format = try fixed.Format.read(&record, "input_format") orelse
                     return record.refuse(.invalid, "input_format", "is missing");
         }
-        if (self.format == null) try grid(try record.take("input_format"), failure);
+        if (self.format) |format| {
+            self.grid = .of(format.bits, format.fraction, format.rounding);
+        } else try self.admit(try record.take("input_format"), failure);
         try record.finish();
         try graph.connect(self.layers, edges, arena, failure);
         try self.assemble(records, arena, failure);
         return self;
     }
 
-    /// The grid on which the host puts inputs: checked, and not used here.
-    fn grid(value: msgpack.Value, failure: *Failure) Refused!void {
+    /// The grid on which inputs of floats are put. One that float32 cannot hold is the host's.
+    fn admit(self: *Network, value: msgpack.Value, failure: *Failure) Refused!void {
         if (value.nil()) return;
         var record = try Record.read(value, "network: 'input_format'", failure);
-        _ = try record.integer("bits", 1, 64);
-        if ((try record.take("fraction")).number() == null)
+        const bits = try record.integer("bits", 1, 64);
+        const fraction = (try record.take("fraction")).number() orelse
             return record.refuse(.invalid, "fraction", "is not a number");
-        _ = try record.choice(enum { nearest, floor, ceil }, "rounding");
+        const rounding = try record.choice(Rounding, "rounding");
         try record.finish();
+        self.raw = bits >= 2 and bits <= limits.grid_bits and fraction == @round(fraction) and
+            fraction >= limits.grid_fraction_min and fraction <= limits.grid_fraction_max;
+        if (self.raw) self.grid = .of(@intCast(bits), @intFromFloat(fraction), rounding);
     }
 
     /// The layers, with their names alone.

@@ -167,18 +167,3 @@ pub fn flatten(comptime E: type, shape: Shape, x: []const E, y: []E) void {
         for (x[p * channels ..][0..channels], 0..) |value, c| y[c * positions + p] = value;
     }
 }
-
-/// From document order to memory order; the numbers, float32 or int32, may stand at any alignment.
-pub fn unflatten(comptime E: type, shape: Shape, bytes: []const u8, y: []E) void {
-    const Word = if (E == f32) f32 else i32;
-    const channels = shape.channels;
-    const positions = shape.positions();
-    std.debug.assert(bytes.len == 4 * y.len);
-    if (channels == 1 and E == Word) return @memcpy(std.mem.sliceAsBytes(y), bytes);
-    for (0..channels) |c| {
-        for (0..positions) |p| {
-            const word = std.mem.readInt(u32, bytes[4 * (c * positions + p) ..][0..4], .little);
-            y[p * channels + c] = @as(Word, @bitCast(word));
-        }
-    }
-}

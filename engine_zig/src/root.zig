@@ -1,4 +1,4 @@
-//! The C ABI: four functions, one enum; include/snn_engine.h and docs/engine_abi.md tell the same.
+//! The C ABI: five functions, one enum; include/snn_engine.h and docs/engine_abi.md tell the same.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -18,7 +18,7 @@ pub const Result = enum(c_int) {
     out_of_memory = 1,
     /// A null pointer.
     bad_argument = 2,
-    /// Another thread is inside snn_call with this handle.
+    /// Another thread is inside a call with this handle.
     busy = 3,
 };
 
@@ -48,13 +48,37 @@ export fn snn_call(
     reply: ?*[*]const u8,
     reply_length: ?*usize,
 ) callconv(.c) Result {
+    return call(handle, request, length, null, reply, reply_length);
+}
+
+export fn snn_call_with_frames(
+    handle: ?*Handle,
+    request: ?[*]const u8,
+    length: usize,
+    frames: ?[*]const u8,
+    frames_length: usize,
+    reply: ?*[*]const u8,
+    reply_length: ?*usize,
+) callconv(.c) Result {
+    const beside = frames orelse return .bad_argument;
+    return call(handle, request, length, beside[0..frames_length], reply, reply_length);
+}
+
+fn call(
+    handle: ?*Handle,
+    request: ?[*]const u8,
+    length: usize,
+    frames: ?[]const u8,
+    reply: ?*[*]const u8,
+    reply_length: ?*usize,
+) Result {
     const self = handle orelse return .bad_argument;
     const bytes = request orelse return .bad_argument;
     const into = reply orelse return .bad_argument;
     const into_length = reply_length orelse return .bad_argument;
     if (self.busy.swap(true, .acquire)) return .busy;
     defer self.busy.store(false, .release);
-    const answer = self.engine.call(bytes[0..length]);
+    const answer = self.engine.callWith(bytes[0..length], frames);
     into.* = answer.ptr;
     into_length.* = answer.len;
     return .ok;
@@ -70,6 +94,7 @@ test {
     _ = @import("counters.zig");
     _ = @import("failure.zig");
     _ = @import("fixed.zig");
+    _ = @import("frames.zig");
     _ = @import("grid.zig");
     _ = @import("kernels.zig");
     _ = @import("leak.zig");

@@ -154,10 +154,10 @@ fn load(message: *Message, accumulator: []const u8) []const u8 {
     return message.bytes();
 }
 
-/// `shown`: two numbers, in turn.
-fn run(message: *Message, samples: u64, threads: u64, shown: [2]i32) []const u8 {
+/// `shown`: two numbers, or, if `raw`, the bits of two floats, in turn.
+fn run(message: *Message, samples: u64, threads: u64, raw: bool, shown: [2]i32) []const u8 {
     const w = message.start();
-    w.map(6);
+    w.map(7);
     name(w, "op", "run");
     number(w, "samples", samples);
     number(w, "threads", threads);
@@ -165,6 +165,8 @@ fn run(message: *Message, samples: u64, threads: u64, shown: [2]i32) []const u8 
         w.text(asked);
         w.boolean(true);
     }
+    w.text("raw");
+    w.boolean(raw);
     w.text("frames");
     const frames = w.blob(@intCast(samples * 9 * 4));
     for (0..frames.len / 4) |i| {
@@ -193,7 +195,8 @@ test "bias alone makes every neuron fire at every timestep" {
         var message: Message = .{};
         try testing.expect(good(engine.call(load(&message, accumulator))));
         try testing.expect(!good(engine.call(load(&message, accumulator))));
-        const reply = engine.call(run(&message, 5, 3, .{ 0, 0 }));
+        const raw = accumulator[0] == 'i';
+        const reply = engine.call(run(&message, 5, 3, raw, .{ 0, 0 }));
         try testing.expect(good(reply));
         const logits = field(reply, "logits").?.blob().?;
         try testing.expectEqual(5 * 3 * 4, logits.len);
@@ -233,7 +236,7 @@ fn session(gpa: std.mem.Allocator, accumulator: []const u8) !void {
     defer engine.deinit();
     var message: Message = .{};
     for ([_][]const u8{ load(&message, accumulator), "" }) |request| {
-        const asked = if (request.len > 0) request else run(&message, 4, 1, .{ 0, 0 });
+        const asked = if (request.len > 0) request else run(&message, 4, 1, true, .{ 0, 0 });
         const reply = engine.call(asked);
         if (good(reply)) continue;
         try testing.expectEqualStrings("memory", field(reply, "code").?.text().?);
@@ -263,8 +266,10 @@ fn damage(accumulator: []const u8, shown: [2]i32) !void {
         const cut = if (draw.boolean()) draw.uintAtMost(usize, request.len) else request.len;
         if (!good(engine.call(request[0..cut]))) continue;
         accepted += 1;
-        const reply = engine.call(run(&message, 1, 1, shown));
-        try testing.expect(field(reply, "ok") != null);
+        for ([_]bool{ false, true }) |raw| {
+            const reply = engine.call(run(&message, 1, 1, raw, shown));
+            try testing.expect(field(reply, "ok") != null);
+        }
         const w = message.start();
         w.map(1);
         name(w, "op", "unload");

@@ -153,6 +153,7 @@ def messages() -> Iterator[dict[str, Any]]:
             frames = np.resize(np.array([0, 1, 0, -1, 2], "<i4"), samples * steps * 16).tobytes()
             run = {"op": "run", "samples": samples, "threads": threads, "spikes": spikes}
             yield {**run, "frames": frames, "counters": spikes}
+            yield {**run, "raw": spikes, "frames": None}
     for count, monitor in [(1, []), (40, ["n"]), (200, ["n", "o"])]:
         records = np.zeros((count, 4), "<u4")
         records[:, 0] = np.arange(count) % 4

@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint8_t request[1 << 24] = "\x82\xa2op\xa4load\xa7network";
+static uint8_t load[1 << 24] = "\x82\xa2op\xa4load\xa7network";
+static const char run[] =
+    "\x86\xa2op\xa3run\xa7samples\x01\xa7threads\x01\xa6spikes\xc2\xa3raw\xc3\xa6" "frames\xc0";
+static float frames[1 << 22];
 
 /* What follows `key` of the reply, behind the byte that tells its type; else the reply is told. */
-static const uint8_t *ask(void *engine, size_t length, const char *key) {
+static const uint8_t *ask(void *engine, const void *request, size_t length, size_t shown,
+                          const char *key) {
   const uint8_t *reply, *at;
-  if (snn_call(engine, request, length, &reply, &length) != SNN_OK) return NULL;
+  if (snn_call_with_frames(engine, request, length, frames, shown, &reply, &length)) return NULL;
   for (at = reply; at + strlen(key) + 9 <= reply + length; at++)
     if (!memcmp(at, key, strlen(key))) return at + strlen(key) + 1;
   fwrite(reply, 1, length, stderr); /* the engine says why, in its own words */
@@ -18,19 +22,14 @@ static const uint8_t *ask(void *engine, size_t length, const char *key) {
 }
 
 int main(int count, char **arguments) {
-  static const char run[] =
-      "\x85\xa2op\xa3run\xa7samples\x01\xa7threads\x01\xa6spikes\xc2\xa6" "frames\xc6";
-  const size_t load = strlen((char *)request), head = sizeof run + 3;
   const uint8_t *logits;
+  const size_t head = strlen((char *)load), shown = fread(frames, 1, sizeof frames, stdin);
   FILE *file = count == 2 ? fopen(arguments[1], "rb") : NULL;
   void *engine;
   if (!file || snn_abi_version() != SNN_ABI_VERSION || snn_open(&engine) != SNN_OK) return 1;
-  size_t size = fread(request + load, 1, sizeof request - load, file);
-  if (!ask(engine, load + size, "frame_bytes")) return 2; /* there, if the network is loaded */
-  memcpy(request, run, sizeof run - 1);
-  size = fread(request + head, 1, sizeof request - head, stdin);
-  for (int i = 1; i <= 4; i++) request[head - i] = (uint8_t)(size >> 8 * (i - 1)); /* big-endian */
-  if (!(logits = ask(engine, head + size, "logits"))) return 2;
+  const size_t size = head + fread(load + head, 1, sizeof load - head, file);
+  if (!ask(engine, load, size, 0, "frame_bytes")) return 2; /* there, if the network is loaded */
+  if (!(logits = ask(engine, run, sizeof run - 1, shown, "logits"))) return 2;
   fwrite(logits + 4, 1, (size_t)logits[2] << 8 | logits[3], stdout);
   snn_close(engine);
   return 0;

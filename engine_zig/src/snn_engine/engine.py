@@ -14,9 +14,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
-from snn_engine.message import message
 from snn_engine.process import Process
-from snn_engine.shown import show
 from snn_kernel.network import Conv, Linear, Network, Neuron
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
@@ -62,7 +60,7 @@ class Engine:
         self.cpu: str = loaded["cpu"]  # for which level of processor its kernels were compiled
         self._handle = handle
         self._lock = Lock()
-        self._request = bytearray()
+        self._raw: bool = loaded["raw"]  # whether the engine puts inputs on their grid
         self._work: int = loaded["work"]
         self._outputs: int = loaded["outputs"]
 
@@ -102,7 +100,7 @@ class Engine:
     ) -> Run:
         """Run samples [N, C, …] (static) or [N, T, C, …] (sequence) on `threads` (None: one).
 
-        Inputs are put on the network's grid first; a quantised network is handed the integers that
+        Inputs are put on the network's grid first; a quantised network is shown the integers that
         they then are. `progress(done, total)` is called between parts. Raises EngineError where the
         frames do not fit the network or the engine refuses them.
         """
@@ -131,7 +129,6 @@ class Engine:
         """Give the engine's memory back."""
         with self._lock:
             self._handle.close()
-            self._request = bytearray()
 
     def __enter__(self) -> Self:
         return self
@@ -159,6 +156,12 @@ class Engine:
         reply += 8 * len(COUNTERS) * counted
         return max(1, min(CALL_SAMPLES, CALL_BYTES // max(request, reply), CALL_WORK // self._work))
 
+    def _shown(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        grid = self.network.input_format
+        if self._raw or grid is None:
+            return frames
+        return np.stack([grid.apply(sample) for sample in frames])
+
     def _part(
         self,
         frames: NDArray[np.float32],
@@ -167,16 +170,13 @@ class Engine:
         start: int,
         counts: dict[str, dict[str, int]],
     ) -> None:
-        network = self.network
-        asked = {"spikes": bool(run.spikes)} | ({"counters": True} if run.counters else {})
-        head = {"op": "run", "samples": len(frames), "threads": threads, **asked}
-        kind = "<i4" if network.quantised else "<f4"
+        asked = {"spikes": bool(run.spikes), "counters": bool(run.counters), "raw": self._raw}
+        # They come last, and beside the request.
+        head = {"op": "run", "samples": len(frames), "threads": threads, **asked, "frames": None}
+        shown = self._shown(frames)
         stop = start + len(frames)
         with self._lock:
-            self._request, at = message(head, "frames", frames.nbytes, self._request)
-            shown = np.frombuffer(self._request, kind, offset=at)
-            show(frames, network.input_format, network.quantised, shown)
-            reply = answer(self._handle.call(self._request))
+            reply = answer(self._handle.call(msgpack.packb(head), shown))
             logits = np.frombuffer(reply["logits"], "<f4")
             run.logits[start:stop] = logits.reshape(len(frames), -1)
             for name, bits in run.spikes.items():

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from snn_kernel import RunError
 
 ABI_VERSION = 1
@@ -39,10 +42,9 @@ def library() -> Any:
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     loaded.snn_abi_version.argtypes, loaded.snn_abi_version.restype = [], ctypes.c_uint32
     loaded.snn_open.argtypes = [ctypes.POINTER(pointer)]
-    loaded.snn_call.argtypes = [
-        *(pointer, pointer, size),
-        *(ctypes.POINTER(pointer), ctypes.POINTER(size)),
-    ]
+    request, reply = (pointer, pointer, size), (ctypes.POINTER(pointer), ctypes.POINTER(size))
+    loaded.snn_call.argtypes = [*request, *reply]
+    loaded.snn_call_with_frames.argtypes = [*request, pointer, size, *reply]
     loaded.snn_close.argtypes, loaded.snn_close.restype = [pointer], None
     if (version := loaded.snn_abi_version()) != ABI_VERSION:
         raise EngineError(f"{found[0]}: ABI version {version}, not {ABI_VERSION} (reinstall it)")
@@ -58,8 +60,13 @@ class Handle:
         _expect(self._library.snn_open(ctypes.byref(handle)))
         self._handle: ctypes.c_void_p | None = handle
 
-    def call(self, request: bytes | bytearray) -> memoryview:
-        """The reply to `request`, in the engine's memory: valid until the next call or close."""
+    def call(
+        self, request: bytes | bytearray, frames: NDArray[np.float32] | None = None
+    ) -> memoryview:
+        """The reply to `request`, in the engine's memory: valid until the next call or close.
+
+        `frames` (contiguous) lie beside a request that has a nil for them: they are not copied.
+        """
         if self._handle is None:
             raise EngineError("the engine is closed")
         size = len(request)
@@ -70,12 +77,13 @@ class Handle:
         )
         reply, length = ctypes.c_void_p(), ctypes.c_size_t()
         # Not cast: that would keep each request in memory until garbage is collected.
-        _expect(
-            self._library.snn_call(
-                *(self._handle, data, size),
-                *(ctypes.byref(reply), ctypes.byref(length)),
-            )
-        )
+        asked, told = (self._handle, data, size), (ctypes.byref(reply), ctypes.byref(length))
+        if frames is None:
+            result = self._library.snn_call(*asked, *told)
+        else:
+            beside = ctypes.c_void_p(frames.ctypes.data)
+            result = self._library.snn_call_with_frames(*asked, beside, frames.nbytes, *told)
+        _expect(result)
         if reply.value is None:
             raise EngineError("the engine gave no reply")
         return memoryview((ctypes.c_char * length.value).from_address(reply.value)).cast("B")

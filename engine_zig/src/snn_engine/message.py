@@ -1,4 +1,4 @@
-"""A message to the engine whose last value is written in place: samples are not copied twice."""
+"""A message to the engine whose last value is written in place: events are not copied twice."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ HEAD = struct.Struct(">BI")  # of bytes, however many
 BYTES = 0xC6
 
 
-def message(
-    fields: Mapping[str, Any], key: str, size: int, memory: bytearray | None = None
-) -> tuple[bytearray, int]:
-    """`fields` and under `key`, last, `size` bytes, to be written where the number returned says.
-
-    In `memory`, the message before, if that is as long: fresh pages cost more than what is written
-    there.
-    """
+def message(fields: Mapping[str, Any], key: str, size: int) -> tuple[bytearray, int]:
+    """`fields` and under `key`, last, `size` bytes, to be written where the number returned says."""
     assert len(fields) < FIELDS_MAX
     packed = msgpack.packb(fields)
     # One more field, whose value follows without being encoded anew.
-    head = bytes([packed[0] + 1]) + packed[1:] + msgpack.packb(key)
-    at = len(head) + HEAD.size
-    if memory is None or len(memory) != at + size:
-        memory = bytearray(at + size)
-    memory[: len(head)] = head
-    HEAD.pack_into(memory, len(head), BYTES, size)
-    return memory, at
+    head = bytes([packed[0] + 1]) + packed[1:] + msgpack.packb(key) + bin_head(size)
+    made = bytearray(len(head) + size)
+    made[: len(head)] = head
+    return made, len(head)
+
+
+def bin_head(size: int) -> bytes:
+    """What stands before `size` bytes."""
+    return HEAD.pack(BYTES, size)

@@ -10,10 +10,16 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from snn_engine.library import LIMIT_BYTES, EngineError
+from snn_engine.message import bin_head
 
 NAMES = ("snn-engine", "snn-engine.exe")
 HEAD_BYTES = 4  # the length of a message, little-endian
+
+Buffer = bytes | bytearray | NDArray[np.uint8]
 
 
 def executable() -> Path:
@@ -49,15 +55,23 @@ class Process:
         )
         self._open = True
 
-    def call(self, request: bytes | bytearray) -> memoryview:
-        """The reply to `request`. EngineError if the process has ended, and why."""
+    def call(
+        self, request: bytes | bytearray, frames: NDArray[np.float32] | None = None
+    ) -> memoryview:
+        """The reply to `request`; `frames` take the place of its last value, a nil. EngineError if
+        the process has ended, and why."""
         if not self._open:
             raise EngineError("the engine is closed")
-        if len(request) > LIMIT_BYTES:
-            raise EngineError(f"a request of {len(request)} bytes exceeds {LIMIT_BYTES}", "limit")
+        parts: list[Buffer] = [request]
+        if frames is not None:
+            parts = [request[:-1] + bin_head(frames.nbytes), frames.reshape(-1).view(np.uint8)]
+        size = sum(memoryview(part).nbytes for part in parts)
+        if size > LIMIT_BYTES:
+            raise EngineError(f"a request of {size} bytes exceeds {LIMIT_BYTES}", "limit")
         try:
-            self._send(len(request).to_bytes(HEAD_BYTES, "little"))
-            self._send(request)
+            self._send(size.to_bytes(HEAD_BYTES, "little"))
+            for part in parts:
+                self._send(part)
             return self._take(int.from_bytes(self._take(HEAD_BYTES), "little"))
         except BaseException as error:
             # Whatever stays in the pipes belongs to no later call.
@@ -75,7 +89,7 @@ class Process:
         if getattr(self, "_open", False):
             self.close()
 
-    def _send(self, data: bytes | bytearray) -> None:
+    def _send(self, data: Buffer) -> None:
         pipe, view = self._process.stdin, memoryview(data)
         assert pipe is not None
         while view:
