@@ -14,8 +14,9 @@ Of several processes, the one whose ratio is their median is told: whether torch
 its tensors from call to call, or gets fresh pages each time, differs from process to process, and
 nearly doubles its time.
 
-The same samples then show what a second thread gives, and weights of 8 bits against those of the
-document, which asks for sums in float64 in as many layers as `float64` says; torch adds in float32.
+The same samples then show weights of 8 bits against those of the document, which asks for sums in
+float64 in as many layers as `float64` says; torch adds in float32. Eight times as many show what a
+second thread gives, beside what the machine has to give: a second process, which shares nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +259,41 @@ def sides(model: Any, x: Any) -> dict[str, Callable[[], Any]]:
     return found
 
 
+def abreast(network: Network, frames: Any, rounds: int) -> dict[str, list[float]]:
+    """Seconds per sample on one thread, on two, and in two processes at the same time."""
+    frames = np.concatenate([frames] * 8)
+    here, there = Pipe()
+    # Forked, torch's threads would be missing; and nothing may be shared.
+    other = get_context("spawn").Process(target=follow, args=(there, network.pack(), frames))
+    other.start()
+    with Engine.load(network) as engine:
+
+        def both() -> None:
+            here.send(True)
+            engine.run(frames)
+            here.recv()
+
+        sides = {
+            "1 thread": lambda: engine.run(frames, threads=1),
+            "2 threads": lambda: engine.run(frames, threads=2),
+            "2 processes": both,
+        }
+        taken = seconds(*sides.values(), rounds=rounds)
+    here.send(False)
+    other.join()
+    samples = {side: len(frames) * (2 if side == "2 processes" else 1) for side in sides}
+    pairs = zip(sides, taken, strict=True)
+    return {side: [t / samples[side] for t in times] for side, times in pairs}
+
+
+def follow(asked: Connection, document: bytes, frames: Any) -> None:
+    """What the second process does: run `frames` whenever it is told to."""
+    with Engine.load(document) as engine:
+        while asked.recv():
+            engine.run(frames)
+            asked.send(True)
+
+
 def measure(name: str, rate: float, rounds: int) -> Iterator[dict[str, Any]]:
     """The rows of one network at one rate."""
     import torch
@@ -278,19 +316,21 @@ def measure(name: str, rate: float, rounds: int) -> Iterator[dict[str, Any]]:
                 np.testing.assert_array_equal(engine.run(frames).logits, other().numpy())
             ours = {
                 "engine": lambda: engine.run(frames),
-                "2 threads": lambda: engine.run(frames, threads=2),
                 "int8": lambda: integers.run(frames),
             }
             taken = seconds(*ours.values(), *others.values(), rounds=rounds)
             rates = {"engine": spike_rate(engine, frames), "int8": spike_rate(integers, frames)}
     doubles = sum(getattr(layer, "accumulator", "") == "float64" for layer in network.layers)
-    times = dict(zip((*ours, *others), taken, strict=True))
+    each = [[t / len(frames) for t in times] for times in taken]
+    times = dict(zip((*ours, *others), each, strict=True))
     pairs = [("engine", other) for other in others]
-    pairs += [("2 threads", "engine"), ("int8", "engine")]
+    pairs += [("int8", "engine")]
+    times |= (twice := abreast(network, frames, rounds))
+    pairs += [(side, "1 thread") for side in twice if side != "1 thread"]
     for fast, slow in pairs:
         row = {"network": name, "rate": rate, "side": fast, "versus": slow}
         spikes = {"spike_rate": rates.get(fast, rates["engine"])}
-        each = 1e6 * statistics.median(times[fast]) / (bench.samples * TIMESTEPS)
+        each = 1e6 * statistics.median(times[fast]) / TIMESTEPS
         row |= spikes | {"float64": doubles, "frame_us": each}
         yield row | compared(times[fast], times[slow])
 

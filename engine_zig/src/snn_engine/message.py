@@ -14,7 +14,7 @@ BYTES = 0xC6
 
 
 def message(fields: Mapping[str, Any], key: str, size: int) -> tuple[bytearray, int]:
-    """`fields` and under `key`, last, `size` bytes, to be written where the number returned says."""
+    """`fields`, and last under `key` `size` bytes, to be written where the number returned says."""
     assert len(fields) < FIELDS_MAX
     packed = msgpack.packb(fields)
     # One more field, whose value follows without being encoded anew.
