@@ -117,9 +117,12 @@ def test_source_writes_an_example_that_finds_the_classes(tmp_path: Path) -> None
 
 def test_the_postprocessing_writes_and_measures(tmp_path: Path) -> None:
     config = CCode(quantize="int8", outdir=str(tmp_path / "c"), model_name="cnn")
-    outcome = config.apply(processed(), None, None, Context(0, tmp_path))  # type: ignore[arg-type]
-    assert (tmp_path / "c" / "cnn.h").is_file()
-    assert {m.name for m in outcome.measures} == {"rom", "ram"}
+    for label in ("scnn_r1", "scnn_r2"):
+        context = Context(0, tmp_path / label)
+        outcome = config.apply(processed(), None, None, context)  # type: ignore[arg-type]
+        assert {m.name for m in outcome.measures} == {"rom", "ram"}
+    made = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("cnn.h"))
+    assert made == [f"c/{label}/{processed().name}_c/cnn.h" for label in ("scnn_r1", "scnn_r2")]
 
 
 def test_feature_maps_are_the_hook(tmp_path: Path) -> None:

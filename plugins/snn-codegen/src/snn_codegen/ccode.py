@@ -37,7 +37,8 @@ class CCode:
         is).
     long_width: bits of the widest integers, 32 or 64; a network that needs more is refused
         (default: as many as its sums need).
-    outdir: a folder for the sources (default: the run's own).
+    outdir: a folder in which each model gets one, <name>_r<run>, for its sources (default: the
+        run's own, which has them).
     metrics: ["acc"], as documented files have it; accuracy is told whenever the code is run.
     model_name: what the functions' names begin with (default: the name of
         its [[model]]).
@@ -91,12 +92,13 @@ class CCode:
         if self.quantize and widths(network) != self.quantize:
             raise RunError(f"'{name}' is {widths(network)}, and quantize asks for {self.quantize}")
         self._narrow(network, name)
-        folder = context.folder / f"{name}_c" if self.outdir is None else Path(self.outdir)
+        own = context.folder if self.outdir is None else Path(self.outdir, context.folder.name)
+        folder = own / f"{name}_c"
         lanes = lanes if self.lanes is None else self.lanes
         more = (processed.activity, self.convolution, self.dump_featuremaps, lanes)
-        own = self.model_name or str(getattr(processed.section, "name", name))
+        stem = self.model_name or str(getattr(processed.section, "name", name))
         try:
-            return Sources.of(network, own, folder, *more)
+            return Sources.of(network, stem, folder, *more)
         except NetworkError as error:
             raise RunError(f"'{name}' cannot become C: {error}") from None
 
