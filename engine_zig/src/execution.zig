@@ -35,10 +35,7 @@ pub const Execution = struct {
         if (record.optional("floor")) |floor| {
             self.floor = if (floor.nil()) null else try record.float("floor");
         }
-        if (record.optional("single_spike")) |single| {
-            self.single_spike = single.boolean() orelse
-                return record.refuse(.invalid, "single_spike", "is not a boolean");
-        }
+        self.single_spike = try record.boolean("single_spike", self.single_spike);
         if (record.optional("dt_us")) |dt| {
             if (!dt.nil()) self.dt_us = try record.integer("dt_us", 1, limits.dt_us);
         }

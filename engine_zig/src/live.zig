@@ -146,8 +146,7 @@ pub fn events(engine: *Engine, live: *Live, record: *Record) Error![]const u8 {
 
 /// Whether events must be sorted by time: yes, unless the request says no.
 pub fn sortedness(record: *Record) Refused!bool {
-    const value = record.optional("sorted") orelse return true;
-    return value.boolean() orelse record.refuse(.invalid, "sorted", "is not a boolean");
+    return record.boolean("sorted", true);
 }
 
 /// That there are whole records, and not too many.

@@ -76,6 +76,13 @@ pub const Record = struct {
         return value.text() orelse self.refuse(.invalid, key, "is not a text");
     }
 
+    /// What a missing one stands for is `absent`; null: it must be there.
+    pub fn boolean(self: *Record, key: []const u8, absent: ?bool) Refused!bool {
+        const value = self.optional(key) orelse
+            return absent orelse self.refuse(.invalid, key, "is missing");
+        return value.boolean() orelse self.refuse(.invalid, key, "is not a boolean");
+    }
+
     /// One of the names of an enum.
     pub fn choice(self: *Record, comptime T: type, key: []const u8) Refused!T {
         const name = try self.text(key);

@@ -49,7 +49,7 @@ SHAPES = [  # channels, outputs, kernel, stride, padding, groups
 ]
 
 
-@pytest.mark.parametrize("cpu", levels())
+@pytest.mark.parametrize("cpu", list(levels()))
 @pytest.mark.parametrize("accumulator", ["float32", "float64"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_convolutions_of_floats(shape, accumulator, cpu):
@@ -68,7 +68,7 @@ def test_convolutions_of_floats(shape, accumulator, cpu):
             assert run.counts["conv"]["inputs"] == np.count_nonzero(x)
 
 
-@pytest.mark.parametrize("cpu", levels())
+@pytest.mark.parametrize("cpu", list(levels()))
 @pytest.mark.parametrize("accumulator", ["float32", "float64"])
 @pytest.mark.parametrize(("inputs", "outputs"), [(784, 100), (509, 33), (1, 3), (2048, 1)])
 def test_linear_layers_of_floats(inputs, outputs, accumulator, cpu):
@@ -83,7 +83,7 @@ def test_linear_layers_of_floats(inputs, outputs, accumulator, cpu):
             np.testing.assert_array_equal(engine.run(x).logits, logits)
 
 
-@pytest.mark.parametrize("cpu", levels())
+@pytest.mark.parametrize("cpu", list(levels()))
 @pytest.mark.parametrize("bits", [4, 8, 16])
 @pytest.mark.parametrize("rate", RATES)
 def test_integers(rate, bits, cpu):
