@@ -189,6 +189,21 @@ def test_override_of_the_template_reaches_the_models(experiment: Path) -> None:
     assert read(experiment, ["model_template.epochs=9"])["model"][0]["epochs"] == 9
 
 
+def test_override_of_one_model_leaves_the_others_alone(tmp_path: Path) -> None:
+    """Whatever they have of the template, at any depth."""
+    path = tmp_path / "two.toml"
+    path.write_text(
+        "[model_template]\nparams.units = [3]\noptimizer.params.lr = 0.1\n"
+        '[[model]]\nname = "a"\n[[model]]\nname = "b"\nparams.own = 1\n'
+    )
+    changes = ("params.units.0=4", "optimizer.params.lr=0.5", "optimizer.kind=SGD")
+    found = read(path, [f"model.1.{change}" for change in changes])["model"]
+    params = {"units": [3]}, {"units": [4], "own": 1}
+    assert [model["params"] for model in found] == list(params)
+    assert found[0]["optimizer"] == {"params": {"lr": 0.1}}
+    assert found[1]["optimizer"] == {"params": {"lr": 0.5}, "kind": "SGD"}
+
+
 def test_a_template_that_is_no_table_is_not_passed_over(experiment: Path) -> None:
     for change in ("model_template=3", "model_template=[{epochs=1}]"):
         with pytest.raises(

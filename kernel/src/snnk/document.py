@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ DEPLOYER = ("converter", "quantize", "optimize", "compress")  # its parameters, 
 
 
 def merge(template: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` and what only `template` has; tables merge recursively, all else of `own` wins."""
-    merged = dict(template) | dict(own)
+    """`own` and a copy of what only `template` has; tables merge recursively, all else of `own`
+    wins."""
+    merged = deepcopy(dict(template)) | dict(own)
     for key in template.keys() & own.keys():
         if isinstance(template[key], Mapping) and isinstance(own[key], Mapping):
             merged[key] = merge(template[key], own[key])
