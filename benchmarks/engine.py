@@ -264,9 +264,11 @@ def abreast(network: Network, frames: Any, rounds: int) -> dict[str, list[float]
     frames = np.concatenate([frames] * 8)
     here, there = Pipe()
     # Forked, torch's threads would be missing; and nothing may be shared.
-    other = get_context("spawn").Process(target=follow, args=(there, network.pack(), frames))
+    given = (there, network.pack(), frames)
+    other = get_context("spawn").Process(target=follow, args=given, daemon=True)
     other.start()
-    with Engine.load(network) as engine:
+    there.close()  # so that its end is heard of
+    with here, Engine.load(network) as engine:
 
         def both() -> None:
             here.send(True)
@@ -279,7 +281,7 @@ def abreast(network: Network, frames: Any, rounds: int) -> dict[str, list[float]
             "2 processes": both,
         }
         taken = seconds(*sides.values(), rounds=rounds)
-    here.send(False)
+        here.send(False)
     other.join()
     samples = {side: len(frames) * (2 if side == "2 processes" else 1) for side in sides}
     pairs = zip(sides, taken, strict=True)

@@ -79,7 +79,10 @@ pub const Engine = struct {
             }},
         );
         var record = try Record.read(message, "request", &self.failure);
-        return switch (try record.choice(Operation, "op")) {
+        const op = try record.choice(Operation, "op");
+        if (self.frames != null and op != .run)
+            return self.failure.refuse(.invalid, "request: frames came with it: not a 'run'", .{});
+        return switch (op) {
             .load => self.load(&record),
             .run => run.answer(self, try self.clocked(), &record),
             .unload => self.forget(&record),

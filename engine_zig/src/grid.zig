@@ -59,7 +59,7 @@ pub const Grid = struct {
         }
     }
 
-    /// X·unit
+    /// X·unit; a zero is +0.
     pub inline fn put(
         self: *const Grid,
         comptime rounding: Rounding,
@@ -68,7 +68,8 @@ pub const Grid = struct {
     ) @Vector(width, f32) {
         std.debug.assert(self.scale * self.unit == 1);
         const unit: @Vector(width, f64) = @splat(self.unit);
-        return @floatCast(self.units(rounding, width, x) * unit);
+        const zero: @Vector(width, f64) = @splat(0);
+        return @floatCast(self.units(rounding, width, x) * unit + zero);
     }
 
     /// X

@@ -69,6 +69,21 @@ pub fn main(init: std.process.Init) u8 {
     return listen(init.io, path.?);
 }
 
+/// What people call it, where they can do something about it.
+fn words(err: anyerror) []const u8 {
+    return switch (err) {
+        error.OutOfMemory => "out of memory",
+        error.Truncated => "the stream ended within a message",
+        error.TooLong => "a message is announced that is longer than any may be",
+        error.AddressInUse => "somebody listens there already, or it is no socket",
+        error.FileNotFound => "its folder does not exist",
+        error.NotDir => "a part of its path is no folder",
+        error.AccessDenied, error.PermissionDenied => "nothing may be made there",
+        error.ReadOnlyFileSystem => "nothing can be made there",
+        else => @errorName(err),
+    };
+}
+
 /// A line to standard error; the exit status.
 fn say(io: Io, status: u8, comptime format: []const u8, args: anytype) u8 {
     var buffer: [1024]u8 = undefined;
@@ -92,10 +107,11 @@ fn pipe(io: Io) u8 {
     var out_buffer: [limits.part_bytes]u8 = undefined;
     var in = Io.File.stdin().readerStreaming(io, &in_buffer);
     var out = Io.File.stdout().writerStreaming(io, &out_buffer);
-    const engine = Engine.open() catch |err| return say(io, failed, "snn-engine: {t}", .{err});
+    const engine = Engine.open() catch |err|
+        return say(io, failed, "snn-engine: {s}", .{words(err)});
     defer abi.snn_close(engine.handle);
     serve(engine, gpa, &in.interface, &out.interface) catch |err|
-        return say(io, failed, "snn-engine: standard input or output: {t}", .{err});
+        return say(io, failed, "snn-engine: standard input or output: {s}", .{words(err)});
     return 0;
 }
 
@@ -108,7 +124,7 @@ fn listen(io: Io, path: []const u8) u8 {
         if (err == error.AddressInUse and abandoned(io, address)) {
             if (address.listen(io, .{})) |server| break :again server else |_| {}
         }
-        return say(io, failed, "snn-engine: {s}: {t}", .{ path, err });
+        return say(io, failed, "snn-engine: {s}: {s}", .{ path, words(err) });
     };
     defer server.deinit(io);
     var free: Io.Semaphore = .{ .permits = limits.connections };
@@ -119,7 +135,7 @@ fn listen(io: Io, path: []const u8) u8 {
                 free.post(io);
                 continue;
             },
-            else => return say(io, failed, "snn-engine: {s}: {t}", .{ path, err }),
+            else => return say(io, failed, "snn-engine: {s}: {s}", .{ path, words(err) }),
         };
         const thread = std.Thread.spawn(.{}, connection, .{ io, caller, &free }) catch {
             connection(io, caller, &free); // then one after the other
@@ -151,11 +167,11 @@ fn connection(io: Io, caller: Io.net.Stream, free: *Io.Semaphore) void {
     var in = caller.reader(io, &in_buffer);
     var out = caller.writer(io, &out_buffer);
     const engine = Engine.open() catch |err| {
-        _ = say(io, failed, "snn-engine: a connection: {t}", .{err});
+        _ = say(io, failed, "snn-engine: a connection: {s}", .{words(err)});
         return;
     };
     defer abi.snn_close(engine.handle);
     serve(engine, gpa, &in.interface, &out.interface) catch |err| {
-        _ = say(io, failed, "snn-engine: a connection: {t}", .{err});
+        _ = say(io, failed, "snn-engine: a connection: {s}", .{words(err)});
     };
 }

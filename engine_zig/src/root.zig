@@ -5,8 +5,9 @@ const builtin = @import("builtin");
 const Engine = @import("engine.zig").Engine;
 
 comptime {
-    // Messages carry little-endian arrays, which are read in place.
+    // Messages carry little-endian arrays, which are read in place; some take more than 4 GiB.
     if (builtin.cpu.arch.endian() != .little) @compileError("little-endian processors only");
+    if (@bitSizeOf(usize) < 64) @compileError("processors of 64 bits only");
 }
 
 /// Raised by one whenever a message or a function changes its meaning.

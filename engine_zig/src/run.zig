@@ -30,12 +30,7 @@ const Asked = struct {
     fn read(record: *Record, network: *const Network, beside: ?[]const u8) Refused!Asked {
         const samples = try record.integer("samples", 1, limits.samples);
         const threads = try record.integer("threads", 1, limits.threads);
-        const given = try record.take("frames");
-        const bytes = given.blob() orelse bytes: {
-            if (!given.nil()) return record.refuse(.invalid, "frames", "is neither binary nor nil");
-            break :bytes beside orelse
-                return record.refuse(.invalid, "frames", "is nil, and none came with the request");
-        };
+        const bytes = try shown(record, beside);
         const self: Asked = .{
             .samples = samples,
             .threads = @min(threads, samples),
@@ -62,6 +57,18 @@ const Asked = struct {
         return self;
     }
 };
+
+/// The frames, of which a request has either its own or such as came with it.
+fn shown(record: *Record, beside: ?[]const u8) Refused![]const u8 {
+    const given = try record.take("frames");
+    const own = given.blob();
+    if (own == null and !given.nil())
+        return record.refuse(.invalid, "frames", "is neither binary nor nil");
+    if (own != null and beside != null)
+        return record.refuse(.invalid, "frames", "is not nil, and others came with the request");
+    return own orelse beside orelse
+        record.refuse(.invalid, "frames", "is nil, and none came with the request");
+}
 
 /// {"op": "run", "samples": N, "threads": n, "spikes": bool, "counters": bool, "raw": bool,
 /// "frames": bin or nil}

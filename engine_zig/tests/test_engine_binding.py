@@ -43,10 +43,15 @@ def test_bytes_that_are_no_document():
     ("frames", "text"),
     [
         (samples().astype(np.float64), "frames are float64, not a float32 array"),
-        (samples().tolist(), "frames are list"),
+        (samples().tolist(), "frames are of type list"),
         (samples()[:, :2], r"frames are \[4, 2, 4\], the network takes \[N, 3, 4\]"),
         (samples()[0], "the network takes"),
         (samples()[:, :, ::-1], "not contiguous"),
+        (
+            np.ma.masked_less(samples(), 0.5),
+            "frames are of type MaskedArray, not an array of float32",
+        ),
+        (np.float32(1), "frames are of type float32, not an array of float32"),
     ],
 )
 def test_frames_that_do_not_fit(frames, text):
@@ -87,6 +92,7 @@ def test_no_samples_make_empty_results():
         run = engine.run(samples(0), spikes=True)
     assert run.logits.shape == (0, 2)
     assert run.spikes["n"].shape == (0, 2, 1)
+    assert run.counts == {"l": {"inputs": 0}, "n": {"spikes": 0}}
 
 
 def test_inputs_are_put_on_the_grid():
@@ -147,6 +153,19 @@ def test_header_and_binding_agree():
     named = {name: int(n) for name, n in re.findall(r"SNN_([A-Z_]+) = (\d+)", text)}
     names = ("OK", "OUT_OF_MEMORY", "BAD_ARGUMENT", "BUSY")
     assert named == {name: getattr(library, name) for name in names}
+
+
+@pytest.mark.parametrize("version", [library.ABI_VERSION, library.ABI_VERSION + 1])
+def test_another_build_of_the_library_is_told(version, monkeypatch):
+    class Older:
+        def __getattr__(self, name):
+            if name == "snn_call_with_frames":
+                raise AttributeError(name)
+            return type("Function", (), {"__call__": lambda *_: version})()
+
+    monkeypatch.setattr(library.ctypes, "CDLL", lambda _: Older())
+    with pytest.raises(EngineError, match="reinstall"):
+        library.library.__wrapped__()
 
 
 def test_null_pointers_are_bad_arguments():

@@ -124,3 +124,28 @@ def test_frames_are_sent_or_lie_beside_the_request():
         none = msgpack.unpackb(handle.call(msgpack.packb(run)))
         assert none["error"] == "request: 'frames' is nil, and none came with the request"
         handle.close()
+
+
+def test_frames_come_once_and_for_a_run():
+    frames = np.ones((1, 3), np.float32)
+    run = {"op": "run", "samples": 1, "threads": 1, "spikes": False, "frames": frames.tobytes()}
+    handle = Handle()
+    load = {"op": "load", "network": msgpack.unpackb(network((3,), None, False).pack())}
+    for request, text in (
+        (load, "request: frames came with it: not a 'run'"),
+        ({**run, "frames": 3}, "request: 'frames' is neither binary nor nil"),
+        (run, "request: 'frames' is not nil, and others came with the request"),
+    ):
+        reply = msgpack.unpackb(handle.call(msgpack.packb(request), frames))
+        assert (reply["code"], reply["error"]) == ("invalid", text)
+        if request is load:
+            assert msgpack.unpackb(handle.call(msgpack.packb(load)))["ok"]
+    handle.close()
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "floor", "ceil"])
+def test_a_zero_has_one_sign(rounding):
+    """Whatever else is in its frame."""
+    frames = np.array([[-0.0, 0, 1, 1], [-0.0, 0, 1, 0.3]], np.float32)
+    with Engine.load(network((4,), Format(8, 3, rounding), False)) as engine:
+        assert not np.signbit(engine.run(frames).logits).any()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snn_engine.library import EngineError, Handle
 from snn_engine.process import Process
-from snn_kernel.network import Conv, Linear, Network, Neuron
+from snn_kernel.network import Conv, Linear, Network, Neuron, Relu
 
 # One call at most: so long that calls cost nothing beside the work in them, so short that progress
 # is told and an interrupt is heard within seconds.
@@ -38,7 +38,7 @@ class Run:
     numpy.packbits does along the neurons (channel, y, x); how many `neurons` each layer has.
 
     counts, over all samples and timesteps: {"inputs": non-zero inputs} of each Conv and Linear,
-    {"spikes": spikes} of each Neuron.
+    {"outputs": non-zero outputs} of each Relu, {"spikes": spikes} of each Neuron.
     counters, if asked for: what an event-driven machine would do in each Conv, Linear and Neuron,
     by the names COUNTERS, uint64 [N].
     """
@@ -101,8 +101,9 @@ class Engine:
         """Run samples [N, C, …] (static) or [N, T, C, …] (sequence) on `threads` (None: one).
 
         Inputs are put on the network's grid first; a quantised network is shown the integers that
-        they then are. `progress(done, total)` is called between parts. Raises EngineError where the
-        frames do not fit the network or the engine refuses them.
+        they then are. Frames are read where they lie: nobody may change them until the run is over.
+        `progress(done, total)` is called between parts. Raises EngineError where the frames do not
+        fit the network or the engine refuses them.
         """
         self._fit(frames)
         total = len(frames)
@@ -116,7 +117,7 @@ class Engine:
             {},
             {name: {what: np.empty(total, np.uint64) for what in COUNTERS} for name in counted},
         )
-        counts: dict[str, dict[str, int]] = {}
+        counts = self._counts()
         size = self._samples(frames, packed, len(counted))
         for start in range(0, total, size):
             stop = min(start + size, total)
@@ -124,6 +125,19 @@ class Engine:
             if progress is not None:
                 progress(stop, total)
         return attrs.evolve(run, counts=counts)
+
+    def _counts(self) -> dict[str, dict[str, int]]:
+        """Those of no sample."""
+        found: dict[str, dict[str, int]] = {}
+        for layer in self.network.layers:
+            match layer:
+                case Conv() | Linear():
+                    found[layer.name] = {"inputs": 0}
+                case Relu():
+                    found[layer.name] = {"outputs": 0}
+                case Neuron():
+                    found[layer.name] = {"spikes": 0}
+        return found
 
     def close(self) -> None:
         """Give the engine's memory back."""
@@ -140,9 +154,11 @@ class Engine:
         network = self.network
         steps = (network.timesteps,) if network.mode == "sequence" else ()
         expected = (*steps, *network.input_shape)
-        if not isinstance(frames, np.ndarray) or frames.dtype != np.float32:
-            kind = getattr(frames, "dtype", type(frames).__name__)
-            raise EngineError(f"frames are {kind}, not a float32 array")
+        if not isinstance(frames, np.ndarray) or isinstance(frames, np.ma.MaskedArray):
+            kind = type(frames).__name__
+            raise EngineError(f"frames are of type {kind}, not an array of float32")
+        if frames.dtype != np.float32:
+            raise EngineError(f"frames are {frames.dtype}, not a float32 array")
         if frames.shape[1:] != expected:
             axes = ", ".join(map(str, expected))
             raise EngineError(f"frames are {list(frames.shape)}, the network takes [N, {axes}]")
@@ -186,9 +202,8 @@ class Engine:
                 for what, column in columns.items():
                     column[start:stop] = np.frombuffer(reply["counters"][name][what], "<u8")
         for name, count in reply["counts"].items():
-            sums = counts.setdefault(name, {})
             for key, n in count.items():
-                sums[key] = sums.get(key, 0) + n
+                counts[name][key] += n
 
 
 def opened(

@@ -41,13 +41,16 @@ def library() -> Any:
     loaded = ctypes.CDLL(str(found[0]))
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     loaded.snn_abi_version.argtypes, loaded.snn_abi_version.restype = [], ctypes.c_uint32
-    loaded.snn_open.argtypes = [ctypes.POINTER(pointer)]
-    request, reply = (pointer, pointer, size), (ctypes.POINTER(pointer), ctypes.POINTER(size))
-    loaded.snn_call.argtypes = [*request, *reply]
-    loaded.snn_call_with_frames.argtypes = [*request, pointer, size, *reply]
-    loaded.snn_close.argtypes, loaded.snn_close.restype = [pointer], None
     if (version := loaded.snn_abi_version()) != ABI_VERSION:
         raise EngineError(f"{found[0]}: ABI version {version}, not {ABI_VERSION} (reinstall it)")
+    request, reply = (pointer, pointer, size), (ctypes.POINTER(pointer), ctypes.POINTER(size))
+    loaded.snn_open.argtypes = [ctypes.POINTER(pointer)]
+    loaded.snn_call.argtypes = [*request, *reply]
+    try:
+        loaded.snn_call_with_frames.argtypes = [*request, pointer, size, *reply]
+    except AttributeError:
+        raise EngineError(f"{found[0]}: older than this package (reinstall snn-engine)") from None
+    loaded.snn_close.argtypes, loaded.snn_close.restype = [pointer], None
     return loaded
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 
 FIELDS_MAX = 15  # of a map whose head is one byte
-HEAD = struct.Struct(">BI")  # of bytes, however many
+BIN_HEAD = struct.Struct(">BI")  # of bytes, however many
 BYTES = 0xC6
 
 
@@ -26,4 +26,4 @@ def message(fields: Mapping[str, Any], key: str, size: int) -> tuple[bytearray, 
 
 def bin_head(size: int) -> bytes:
     """What stands before `size` bytes."""
-    return HEAD.pack(BYTES, size)
+    return BIN_HEAD.pack(BYTES, size)

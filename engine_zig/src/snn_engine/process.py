@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snn_engine.library import LIMIT_BYTES, EngineError
-from snn_engine.message import bin_head
+from snn_engine.message import BIN_HEAD, bin_head
 
 NAMES = ("snn-engine", "snn-engine.exe")
 HEAD_BYTES = 4  # the length of a message, little-endian
-
-Buffer = bytes | bytearray | NDArray[np.uint8]
 
 
 def executable() -> Path:
@@ -62,16 +60,16 @@ class Process:
         the process has ended, and why."""
         if not self._open:
             raise EngineError("the engine is closed")
-        parts: list[Buffer] = [request]
-        if frames is not None:
-            parts = [request[:-1] + bin_head(frames.nbytes), frames.reshape(-1).view(np.uint8)]
-        size = sum(memoryview(part).nbytes for part in parts)
+        size = len(request) + (0 if frames is None else BIN_HEAD.size - 1 + frames.nbytes)
         if size > LIMIT_BYTES:
             raise EngineError(f"a request of {size} bytes exceeds {LIMIT_BYTES}", "limit")
         try:
             self._send(size.to_bytes(HEAD_BYTES, "little"))
-            for part in parts:
-                self._send(part)
+            if frames is None:
+                self._send(request)
+            else:
+                self._send(request[:-1] + bin_head(frames.nbytes))
+                self._send(frames)
             return self._take(int.from_bytes(self._take(HEAD_BYTES), "little"))
         except BaseException as error:
             # Whatever stays in the pipes belongs to no later call.
@@ -89,8 +87,8 @@ class Process:
         if getattr(self, "_open", False):
             self.close()
 
-    def _send(self, data: Buffer) -> None:
-        pipe, view = self._process.stdin, memoryview(data)
+    def _send(self, data: bytes | bytearray | NDArray[np.float32]) -> None:
+        pipe, view = self._process.stdin, memoryview(data).cast("B")
         assert pipe is not None
         while view:
             view = view[pipe.write(view) :]

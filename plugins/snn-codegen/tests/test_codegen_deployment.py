@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attrs import evolve
-from compiled_networks import compiler
+from compiled_networks import STRICT, compiler
 
 from snn_codegen.ccode import CCode
 from snn_codegen.deployment import Answer, Executable
@@ -105,8 +107,7 @@ def test_the_state_is_as_large_as_its_macro_says(tmp_path: Path) -> None:
 def test_source_writes_an_example_that_finds_the_classes(tmp_path: Path) -> None:
     made = Source().deploy(processed(), samples(), Context(0, tmp_path))
     folder = made.files["example.c"].parent
-    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic")
-    command = [*compiler(), *strict, "example.c", "net.c", "-o", "example"]
+    command = [*compiler(), *STRICT, "example.c", "net.c", "-o", "example"]
     subprocess.run(command, check=True, cwd=folder)
     done = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -134,8 +135,7 @@ def test_feature_maps_are_the_hook(tmp_path: Path) -> None:
 def test_an_example_with_the_hook_supplies_it(tmp_path: Path) -> None:
     config = Source(converter=CCode(dump_featuremaps=True))
     folder = config.deploy(processed(), samples(), Context(0, tmp_path)).files["example.c"].parent
-    strict = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic")
-    command = [*compiler(), *strict, "example.c", "net.c", "-o", "example"]
+    command = [*compiler(), *STRICT, "example.c", "net.c", "-o", "example"]
     subprocess.run(command, check=True, cwd=folder)
     done = subprocess.run([folder / "example"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -239,6 +239,9 @@ def test_a_wrong_bit_differs(tmp_path: Path) -> None:
         ("snn", "network_snn"),
         ("é", "network"),
         ("Time", "network_time"),
+        ("example", "network_example"),
+        ("board", "network_board"),
+        ("semihosting", "network_semihosting"),
     ],
 )
 def test_identifiers(name: str, made: str) -> None:
@@ -256,6 +259,22 @@ def test_names_cannot_break_what_is_generated(tmp_path: Path) -> None:
     assert deployed.prediction is not None
     assert np.array_equal(deployed.prediction.logits, made.prediction.logits)
     assert deployed.files["c_header"].name == "network_stdio.h"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="ziglang compiles it")
+@pytest.mark.parametrize("convolution", ["dense", "gather", "scatter"])
+def test_processors_of_16_bits(convolution: Any, tmp_path: Path) -> None:
+    """Where size_t is narrower than the numbers of elements, and int than both."""
+    config = CCode(convolution=convolution)
+    made = config.sources(processed(), Context(0, tmp_path), lanes=True).write()
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", "msp430-freestanding", *STRICT]
+    done = subprocess.run(
+        [*command, "-c", str(made.source), "-o", str(tmp_path / "net.o")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_models_of_other_arithmetics_are_faults_when_planning() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
+from attrs import evolve
 
 from snn_deploy_engine import command, recording
 from snn_engine import Event, EventEngine
@@ -37,6 +38,8 @@ def document(tmp_path):
     made = Network(layers, tuple(itertools.pairwise(names)), (2, 4, 4), 1)
     path = tmp_path / "toy.network"
     path.write_bytes(made.pack())
+    biased = [evolve(layer, bias=1.0) if layer.name == "n" else layer for layer in layers]
+    (tmp_path / "biased.network").write_bytes(evolve(made, layers=tuple(biased)).pack())
     return path
 
 
@@ -56,6 +59,26 @@ def recorded(tmp_path):
 
 def run(*arguments):
     return main(["engine", "run", *map(str, arguments)])
+
+
+def test_names_of_layers_that_are_no_names_of_files(document, recorded, tmp_path):
+    made = Network.unpack(document.read_bytes())
+    names = {"n": "a/b", "o": "../é %"}
+    layers = [evolve(layer, name=names.get(layer.name, layer.name)) for layer in made.layers]
+    chain = itertools.pairwise(("input", *(layer.name for layer in layers)))
+    document.write_bytes(evolve(made, layers=tuple(layers), edges=tuple(chain)).pack())
+    monitors = [word for name in names.values() for word in ("--monitor", name)]
+    assert run(document, recorded, "--out", tmp_path / "out.npy", *monitors) == 0
+    found = {path.name for path in tmp_path.iterdir()} - {"toy.network", "biased.network", recorded.name}
+    assert found == {"out.npy", "out.a%2Fb.npy", "out...%2Fé%20%25.npy"}
+
+
+def test_a_file_larger_than_any_recording_is_not_read(document, tmp_path, capsys):
+    path = tmp_path / "huge.npy"
+    with path.open("wb") as file:
+        file.truncate(recording.BYTES_MAX + 1)  # sparse
+    assert run(document, path) == 2
+    assert "huge.npy: has 4294967297 bytes, more than" in capsys.readouterr().err
 
 
 def test_output_and_monitored_events_are_written(document, recorded, tmp_path, capsys):
@@ -141,6 +164,7 @@ def test_unsorted_events_on_request(document, tmp_path):
         ("toy.network", "x.bs4", [], 1, "reads .bs4 files (did you mean 'bs3'?)"),
         ("toy.network", "events.npy", ["--monitor", "l"], 1, "--monitor l: is no layer of neurons"),
         ("toy.network", "events.npy", ["--dt-us", "0"], 1, "dt_us"),
+        ("biased.network", "events.npy", [], 2, "'dt_us' must tell how long one is (--dt-us)"),
     ],
 )
 def test_wrong_arguments_are_named(

@@ -15,10 +15,12 @@ from snn_codegen.memory import Memory
 from snn_codegen.program import Call, Table
 from snn_codegen.tensor import Tensor
 
-# Names whose macros are those that SNN_GENERIC defines, or whose header is the C library's (C99,
-# 7.1.2; features.h is one of those that libraries add).
+# Names whose macros are those that SNN_GENERIC defines, whose files are those that targets write
+# beside the network's, or whose header is the C library's (C99, 7.1.2; features.h is one of those
+# that libraries add).
 RESERVED = (
-    *("snn", "features", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes"),
+    *("snn", "example", "board", "semihosting"),
+    *("features", "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes"),
     *("iso646", "limits", "locale", "math", "setjmp", "signal", "stdarg", "stdbool", "stddef"),
     *("stdint", "stdio", "stdlib", "string", "tgmath", "time", "wchar", "wctype"),
 )
@@ -195,7 +197,8 @@ typedef struct {{
 {members}
 }} {name}_state;
 
-/* At rest, before the first timestep of a sample. */
+/* At rest, before the first timestep of a sample. At most {upper}_TIMESTEPS timesteps may
+   follow: the logits are sums, which are proved to fit for so many. */
 void {name}_reset({name}_state *state);
 
 {once}

@@ -115,8 +115,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.out:
         print(recording.write(given.out, made))
         for name, parts in monitored.items():
-            path = given.out.with_name(f"{given.out.stem}.{name}{given.out.suffix}")
-            print(recording.write(path, _joined(parts)))
+            print(recording.write(recording.beside(given.out, name), _joined(parts)))
     else:
         for name, parts in monitored.items():
             print(f"layer '{name}': {sum(map(len, parts)):,} events (--out keeps them)")
@@ -149,7 +148,7 @@ def _bench(given: argparse.Namespace) -> int:
 def _serve(given: argparse.Namespace) -> int:
     from snn_engine.process import executable
 
-    socket = ["--socket", given.socket] if given.socket else []
+    socket = [] if given.socket is None else ["--socket", given.socket]
     command = [str(executable()), "serve", *socket]
     if os.name == "posix":
         os.execv(command[0], command)
@@ -184,9 +183,14 @@ def _known(network: Network, names: Sequence[str]) -> None:
 
 
 def _loaded(network: Network, given: argparse.Namespace) -> EventEngine:
-    from snn_engine import EventEngine
+    from snn_engine import EngineError, EventEngine
 
-    return EventEngine.load(network, _execution(given), isolated=given.isolated)
+    try:
+        return EventEngine.load(network, _execution(given), isolated=given.isolated)
+    except EngineError as error:
+        if "'dt_us'" not in str(error):
+            raise
+        raise EngineError(f"{error} (--dt-us)", error.code) from None
 
 
 def _execution(given: argparse.Namespace) -> Event:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +22,7 @@ from snn_kernel.errors import near
 
 GROUP = "snn_kernel.recordings"
 WRITTEN = (".npy", ".csv")
+BYTES_MAX = 1 << 32  # of a file: 268 million events of 16 bytes
 
 
 def read(path: Path) -> NDArray[Any]:
@@ -34,6 +36,9 @@ def read(path: Path) -> NDArray[Any]:
         hint = near(suffix, readers) if readers else "pip install snn-datasets-events"
         raise ConfigError(Fault(str(path), f"nobody here reads .{suffix} files", "", hint))
     try:
+        if (size := path.stat().st_size) > BYTES_MAX:
+            what = f"has {size} bytes, more than the {BYTES_MAX} that are read"
+            raise DataError(Fault(str(path), what, "", "split it"))
         blob = path.read_bytes()
     except OSError as error:
         raise DataError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
@@ -87,6 +92,12 @@ def write(path: Path, records: NDArray[Any]) -> Path:
     rows = np.stack([records[name].astype(np.int64) for name in EVENT.names or ()], axis=1)
     np.savetxt(file, rows, "%d", ",", header=",".join(EVENT.names or ()), comments="")
     return write_atomic(path, file.getvalue())
+
+
+def beside(path: Path, layer: str) -> Path:
+    """Where the events of `layer` go, if those of the network go to `path`."""
+    own = re.sub(r"[^\w.-]", lambda found: f"%{ord(found[0]):02X}", layer)
+    return path.with_name(f"{path.stem}.{own}{path.suffix}")
 
 
 def table(counters: Mapping[str, Mapping[str, int]]) -> str:

@@ -5,7 +5,7 @@ static void conv_dense(const geometry *g, const input_t *x, const weight_t *weig
 {
     const uint32_t channels = g->channels / g->groups;
     const uint32_t filters = g->filters / g->groups;
-    const size_t row = (size_t)g->window_width * channels;
+    const size_t row = (size_t)g->window_width * (size_t)channels;
     for (uint32_t oy = 0u; oy < g->rows; oy++) {
         const span ys = clipped(oy, g->stride_y, g->padding_y, g->window_height, g->height);
         for (uint32_t ox = 0u; ox < g->columns; ox++) {

@@ -7,7 +7,7 @@ static void conv_gather(const geometry *g, const input_t *x, const weight_t *wei
     const uint32_t channels = g->channels / g->groups;
     const uint32_t filters = g->filters / g->groups;
     const uint32_t wide = lanes(filters);
-    const size_t row = (size_t)g->window_width * channels * wide;
+    const size_t row = (size_t)g->window_width * (size_t)channels * (size_t)wide;
     for (uint32_t oy = 0u; oy < g->rows; oy++) {
         const span ys = clipped(oy, g->stride_y, g->padding_y, g->window_height, g->height);
         for (uint32_t ox = 0u; ox < g->columns; ox++) {
