@@ -69,7 +69,8 @@ def test_names_of_layers_that_are_no_names_of_files(document, recorded, tmp_path
     document.write_bytes(evolve(made, layers=tuple(layers), edges=tuple(chain)).pack())
     monitors = [word for name in names.values() for word in ("--monitor", name)]
     assert run(document, recorded, "--out", tmp_path / "out.npy", *monitors) == 0
-    found = {path.name for path in tmp_path.iterdir()} - {"toy.network", "biased.network", recorded.name}
+    mine = {"toy.network", "biased.network", recorded.name}
+    found = {path.name for path in tmp_path.iterdir()} - mine
     assert found == {"out.npy", "out.a%2Fb.npy", "out...%2Fé%20%25.npy"}
 
 
