@@ -71,6 +71,14 @@ def test_formal_models_have_no_steps():
     [
         (section("Adamm"), ["[model.0.optimizer]", "no optimizer 'Adamm'", "'Adam'"]),
         (section("LBFGS"), ["no optimizer 'LBFGS'"]),
+        (section("SGD", {"lr": "0.1"}), ["optimizer.params]: 'lr' must be a number, not '0.1'"]),
+        (section("Adam", {"lr": True}), ["'lr' must be a number, not True"]),
+        (section("Adam", {"lr": float("inf")}), ["'lr' must be finite, not inf"]),
+        (
+            section("Adam", {"betas": [0.9, float("nan")]}),
+            ["'betas' must be finite, not [0.9, nan]"],
+        ),
+        (section("Adam", {"amsgrad": "no"}), ["'amsgrad' must be true or false, not 'no'"]),
         (section("SGD", {"lrr": 1.0}), ["[model.0.optimizer.params]", "'lrr'", "mean 'lr'"]),
         (section("SGD", {"lr": -1.0}), ["SGD refuses", "Invalid learning rate"]),
         (section("Adam", {"betas": (2.0, 0.9)}), ["Adam refuses", "beta"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -77,11 +78,27 @@ def _misfits(section: Any, known: Mapping[str, type], what: str, place: str) -> 
     if section.kind not in known:
         yield Fault(place, f"torch has no {what} '{section.kind}'", "", near(section.kind, known))
         return
-    _, *names = inspect.signature(known[section.kind]).parameters  # the first is what it acts on
-    for key in section.params:
-        if key not in names:
-            where = f"{place[:-1]}.params]"
-            yield Fault(where, f"{section.kind} has no parameter '{key}'", "", near(key, names))
+    _, *own = inspect.signature(known[section.kind]).parameters.values()  # first what it acts on
+    parameters, where = {p.name: p for p in own}, f"{place[:-1]}.params]"
+    for key, value in section.params.items():
+        if key not in parameters:
+            what, hint = f"{section.kind} has no parameter '{key}'", near(key, parameters)
+            yield Fault(where, what, "", hint)
+        elif wanted := _wanted(parameters[key], value):
+            yield Fault(where, f"'{key}' must be {wanted}, not {value!r:.40}")
+
+
+def _wanted(parameter: inspect.Parameter, value: Any) -> str:
+    """What a value should have been that torch would refuse in Python's words, or not at all."""
+    default, annotation = parameter.default, str(parameter.annotation)
+    values = value if isinstance(value, list) else [value]
+    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        return "finite"
+    text = isinstance(default, str) or "str" in annotation or "Literal" in annotation
+    if not text and any(isinstance(v, str) for v in values):
+        return "true or false" if "bool" in annotation else "a number"
+    number = isinstance(default, int | float) and not isinstance(default, bool)
+    return "a number" if number and isinstance(value, bool) else ""
 
 
 def _refusals(kind: type, first: Any, section: Any, place: str) -> Iterator[Fault]:
