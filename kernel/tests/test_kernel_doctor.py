@@ -10,7 +10,7 @@ import pytest
 
 from snn_kernel import Kind, hookimpl
 from snnk.command import main
-from toys import TOY, Entry, Shift, plugin
+from toys import TOY, Entry, Mirror, plugin
 
 
 def says(told: Any) -> types.ModuleType:
@@ -77,7 +77,7 @@ def test_what_is_missing_is_told_with_its_command_and_is_no_fault(
     monkeypatch.setattr(shutil, "which", there.get)
     programs = ("node:nodejs", "qemu-system-arm:qemu-system")
     needs = ("no_such_module:no-such-dist",)
-    kinds = [Kind("Board", Shift, (), programs), Kind("Chip", Shift, needs, programs[1:])]
+    kinds = [Kind("Board", Mirror, (), programs), Kind("Chip", Mirror, needs, programs[1:])]
     install(Entry("needy", plugin(deployer=kinds)))
     status, lines = examined(capsys)
     assert status == 0

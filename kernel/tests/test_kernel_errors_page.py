@@ -13,13 +13,22 @@ import numpy as np
 import pytest
 
 import snn_kernel
-from snn_kernel import ConfigError, DataError, Kind, NetworkError, Samples, SnnkError, hookimpl
+from snn_kernel import (
+    ConfigError,
+    DataError,
+    Kind,
+    Measure,
+    NetworkError,
+    Samples,
+    SnnkError,
+    hookimpl,
+)
 from snn_kernel.network import Network
 from snn_kernel.plan import plan
 from snn_kernel.registry import Registry, homes
 from snnk import command
 from snnk.document import read
-from toys import TOY, Entry, Points, Shift, plugin
+from toys import TOY, Count, Entry, Listen, Page, Points, Shift, Step, plugin
 
 ROOT = Path(snn_kernel.__file__).parents[3]
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -117,6 +126,34 @@ def test_an_error_that_nobody_meant(experiment: Path, monkeypatch: Any, capsys: 
     shown(capsys.readouterr().err.splitlines()[-1])
 
 
+def test_what_plugins_do_wrong_in_a_run(experiment: Path, monkeypatch: Any, capsys: Any) -> None:
+    def leave(*_: Any) -> None:
+        raise SystemExit(0)
+
+    def fail(*_: Any) -> None:
+        raise OSError("no room")
+
+    def seven(*_: Any) -> None:
+        Measure("layers", "seven", "", "counted", "run", "Count")  # type: ignore[arg-type]
+
+    class Observer:
+        @hookimpl
+        def snnk_step_start(self, step: str) -> None: ...
+
+    monkeypatch.chdir(experiment.parent)
+    for kind, verb, wrong in (
+        (Count, "apply", lambda *_: None),
+        (Count, "apply", leave),
+        (Count, "apply", seven),
+        (Listen, "observe", lambda *_: Observer()),
+        (Page, "write", fail),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, verb, wrong)
+            assert command.main(["run", "toy.toml"]) == command.FAILED
+        shown(capsys.readouterr().err.splitlines()[-1])
+
+
 def test_what_the_engine_says() -> None:
     engine = pytest.importorskip("snn_engine")
     from snn_kernel.network import INPUT, Linear
@@ -132,7 +169,7 @@ def broken() -> Any:
     raise ImportError("libfoo.so is gone")
 
 
-def test_kinds_that_cannot_be_had(experiment: Path, install: Any) -> None:
+def test_kinds_that_cannot_be_had(experiment: Path, install: Any, monkeypatch: Any) -> None:
     def said(change: str) -> str:
         with pytest.raises(ConfigError) as caught:
             plan(read(experiment, [change]))
@@ -148,6 +185,11 @@ def test_kinds_that_cannot_be_had(experiment: Path, install: Any) -> None:
     install(Entry("bad", plugin(preprocessing=[needy, lost])), Entry("toy", TOY))
     shown(said("preprocessing.0.kind=Needy"))
     shown(said("preprocessing.0.kind=Lost"))
+    install(Entry("bad", plugin(preprocessing=[Kind("Idle", Points)])), Entry("toy", TOY))
+    shown(said("preprocessing.0.kind=Idle"))
+    monkeypatch.setattr(Shift, "check", lambda *_: 1 / 0, raising=False)
+    install(Entry("toy", TOY))
+    shown(said("bench.seed=1"))
 
 
 def test_files_beside_the_configuration(experiment: Path, capsys: Any) -> None:
@@ -166,6 +208,7 @@ def test_plugins_that_are_broken(install: Any) -> None:
         lambda: misspelt,
         lambda: plain,
         lambda: plugin(neuron=["IFNode"]),
+        lambda: plugin(neuron=[Kind("Step", Step), Kind("Step", Step)]),
         lambda: plugin(neuron=[Kind("IFNode", int)]),
     ):
         install(Entry("bad", load))

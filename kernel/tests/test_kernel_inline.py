@@ -169,7 +169,7 @@ def test_a_kind_that_is_installed_too_is_no_secret(
 ) -> None:
     file = inline(NEURON.replace("Mine", "Step"))
     lines = refused_with(file, "model.0.params.neuron.kind=Step", capsys)
-    expected = "neuron 'Step' is offered by toy and mine.py (choose with [bench] without = ['toy'])"
+    expected = "'Step' is offered by toy and mine.py (choose with [bench] without = ['toy'] or ["
     assert any(expected in line for line in lines)
     change = ["bench.without=['mine.py']", "model.0.params.neuron.kind=Step"]
     assert main(["check", str(file), *change]) == 0

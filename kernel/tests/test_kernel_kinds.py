@@ -15,7 +15,7 @@ from snn_kernel.registry import Registry, homes
 from snnk import kinds
 from snnk.command import main
 from snnk.keys import keys
-from toys import TOY, Entry, Shift, plugin
+from toys import TOY, Entry, Points, plugin
 
 ROOT = Path(snn_kernel.__file__).parents[3]
 PAGE = ROOT / "docs" / "config.md"
@@ -56,6 +56,8 @@ class Rich:
     on: bool = True
     hidden: int = field(default=3, init=False)
     slots_of: ClassVar[int] = 3
+
+    def build(self) -> None: ...
 
 
 RICH = """model 'Rich' from rich 1.2
@@ -128,7 +130,7 @@ def test_a_kind_that_cannot_be_used_is_on_the_page_with_the_reason(
 
 
 def test_kinds_of_one_name_are_all_shown(install: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    install(Entry("rival", plugin(dataset=[Kind("Shift", Shift)])), Entry("toy", TOY))
+    install(Entry("rival", plugin(dataset=[Kind("Shift", Points)])), Entry("toy", TOY))
     assert main(["kinds", "Shift"]) == 0
     out = capsys.readouterr().out
     assert "dataset 'Shift' from rival 1.2" in out

@@ -186,7 +186,7 @@ def test_a_kind_offered_twice_names_both_and_can_be_chosen(experiment: Path, ins
         plan(read(experiment))
     (fault,) = caught.value.faults
     assert "'Points' is offered by rival and toy" in fault.what
-    assert fault.hint == "choose with [bench] without = ['rival']"
+    assert fault.hint == "choose with [bench] without = ['rival'] or ['toy']"
     assert plan(read(experiment, ["bench.without=['rival']"])).dataset.config == Points()
 
 

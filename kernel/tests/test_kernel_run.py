@@ -27,9 +27,8 @@ from snn_kernel import (
     write_atomic,
 )
 from snn_kernel.plan import plan
-from snn_kernel.record import RunFolder
 from snn_kernel.results import agree
-from snnk import ledger
+from snnk import folder, ledger
 from snnk.command import main
 from snnk.console import Watch
 from snnk.document import read
@@ -153,7 +152,7 @@ def test_runs_that_start_at_the_same_moment_have_folders_of_their_own(
 
     def start(_: int) -> Path:
         barrier.wait()
-        return RunFolder.open(made, out, print).path
+        return folder.begin(made, out, print).path
 
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(start, range(8)))
@@ -212,7 +211,7 @@ def test_no_table_takes_the_place_of_another(tmp_path: Path) -> None:
     tables = tuple(Table(name, ("n",), ((i,),)) for i, name in enumerate(names))
     processed = Processed("one", None, Trained(None), tables=tables)
     report = ModelReport("one", 1, processed, np.zeros(0, np.int64), tmp_path)
-    files = RunFolder(tmp_path, {}, print).keep(report).files
+    files = folder.keep(report).files
     assert list(files) == ["steps", "steps history", "steps 2", "steps history 2", "steps 3"]
     assert [path.read_text() for path in files.values()] == [f"n\n{i}\n" for i in range(5)]
 
@@ -278,7 +277,7 @@ def test_resume_leaves_alone_what_is_under_way_or_made_by_other_versions(
     (left,) = (out / "toy").iterdir()
     asked = Conditions()
     with ledger.entry(out, "toy", left, asked, Watch()):  # by this very process, which lives
-        assert ledger.interrupted(out, "toy") == []
+        assert ledger.unfinished(out, "toy") == []
         assert run(experiment, "--resume")[0] == 0
         assert len(folders(out)) == 2
     lock = left / "lock.json"
@@ -300,8 +299,8 @@ def test_a_killed_run_counts_as_interrupted_and_an_old_ledger_is_read(tmp_path: 
         insert = "INSERT INTO runs (name, folder, status, pid) VALUES ('toy', ?, 'running', ?)"
         database.execute(insert, ("killed", dead.pid))
         database.execute(insert, ("alive", os.getpid()))
-    assert ledger.interrupted(tmp_path, "toy") == [Path("killed"), Path("old")]
-    assert ledger.interrupted(tmp_path, "other") == []
+    assert ledger.unfinished(tmp_path, "toy") == [Path("killed"), Path("old")]
+    assert ledger.unfinished(tmp_path, "other") == []
 
 
 def test_load_takes_the_weights_of_an_earlier_run_not_its_own(

@@ -7,28 +7,20 @@ that the command answers before numpy is there.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# fmt: off
+# isort: off
 if TYPE_CHECKING:
     from snn_kernel.config import configure
     from snn_kernel.errors import ConfigError, DataError, Fault, RunError, SnnkError
     from snn_kernel.hookspecs import hookimpl
     from snn_kernel.kinds import Context, Kind, Session, Shapes, Training, chosen
     from snn_kernel.record import cache, write_atomic
-    from snn_kernel.results import (
-        Deployed,
-        Epoch,
-        Measure,
-        ModelReport,
-        Outcome,
-        Processed,
-        Report,
-        Table,
-        Trained,
-    )
+    from snn_kernel.results import Deployed, Epoch, Measure, ModelReport, Outcome, Processed
+    from snn_kernel.results import Report, Table, Trained
     from snn_kernel.signals import EVENT, Events, Samples, Splits
     from snn_network import Activity, Agreement, NetworkError, Prediction, Tally
 
 __version__ = "0.1.0"
-# fmt: off
 __all__ = [
     "EVENT", "Activity", "Agreement", "ConfigError", "Context", "DataError", "Deployed", "Epoch",
     "Events", "Fault", "Kind", "Measure", "ModelReport", "NetworkError", "Outcome", "Prediction",

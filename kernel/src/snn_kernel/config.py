@@ -120,15 +120,12 @@ class Checker:
         elif origin in (tuple, list) and isinstance(value, list | tuple):
             types = [args[0]] * len(value) if origin is list or args[1:] == (...,) else args
             if len(types) == len(value):
-                items = [
-                    self._value(t, v, f"{key}.{i}", place, whose)
-                    for i, (t, v) in enumerate(zip(types, value, strict=True))
-                ]
+                rows = enumerate(zip(types, value, strict=True))
+                items = [self._value(t, v, f"{key}.{i}", place, whose) for i, (t, v) in rows]
                 return origin(i for i in items if i is not _ABSENT)
         elif origin is dict and isinstance(value, Mapping):
-            return {
-                k: self._value(args[1], v, f"{key}.{k}", place, whose) for k, v in value.items()
-            }
+            row = value.items()
+            return {k: self._value(args[1], v, f"{key}.{k}", place, whose) for k, v in row}
         elif type(value) is tp or (tp is float and type(value) is int):
             return tp(value)
         return self._fault(place, f"'{key}' must be {words(tp)}, not {value!r:.40}", whose)

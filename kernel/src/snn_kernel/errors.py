@@ -46,6 +46,11 @@ class DataError(RunError):
     """A data set, a sample or a file handed in is not what it should be."""
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed that others made, in one line."""
+    return str(error) if isinstance(error, SnnkError) else f"{type(error).__name__}: {error}"
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """The hint that names the near miss of `name` among `known`, or all there is."""
     from difflib import get_close_matches

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen, has
 
+from snn_kernel.errors import Fault, RunError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from snn_kernel.results import Measure, Trained
     from snn_kernel.signals import Samples, Splits
     from snn_network import Activity, Network, Prediction
+
+
+VERBS = {  # the method that makes a class a kind of each slot
+    "augmentation": "apply", "catalogue": "kinds", "dataset": "load", "deployer": "deploy",
+    "framework": "open", "launcher": "launch", "model": "build", "neuron": "step or module",
+    "postprocessing": "apply", "preprocessing": "apply", "report": "write", "tracker": "observe",
+}  # fmt: skip
 
 
 def _attrs_class(kind: Kind, _: Any, value: Any) -> None:
@@ -76,6 +85,15 @@ class Choice:
     def kind(self) -> str:
         """The name of the kind."""
         return self.offer.kind.name
+
+    def act(self, due: type, *args: Any) -> Any:
+        """What its verb makes of `args`; RunError if that is no `due`."""
+        verb = VERBS[self.offer.slot]
+        made = getattr(self.config, verb)(*args)
+        if isinstance(made, due):
+            return made
+        what = f"{verb} returned {type(made).__name__}, not {due.__name__}"
+        raise RunError(Fault(self.place, what, str(self.offer)))
 
 
 def chosen(slot: str, **options: Any) -> Any:

@@ -8,18 +8,22 @@ from typing import Any, ClassVar
 from attrs import evolve, field, fields, frozen, validators
 
 from snn_kernel.config import Checker
-from snn_kernel.errors import ConfigError, Fault
+from snn_kernel.errors import ConfigError, Fault, reason
 from snn_kernel.kinds import Choice, chosen
 from snn_kernel.registry import Registry
 
-_file_name = validators.matches_re(r"(?!\.{1,2}$)[^/\\]+")
+
+def _file_name(_: Any, __: Any, name: str) -> None:
+    bare = name.isprintable() and name not in ("", ".", "..") and not {"/", "\\"} & set(name)
+    if not bare or len(name.encode()) > 200:  # file systems end at 255, and files add to a name
+        raise ValueError(f"'name' fits no folder (printable, no / or \\, 200 bytes): {name!r:.40}")
 
 
 @frozen
 class Bench:
     """[bench]: run i of first_run..last_run (inclusive) is seeded with seed + i - 1; `plugins` must
     be installed, those in `without` count as if they were not; `inline` are files beside this one,
-    each a plugin."""
+    each a plugin. `name` is that of a folder: printable, at most 200 bytes."""
 
     name: str = field(default="experiment", validator=_file_name)
     seed: int = field(default=0, validator=[validators.ge(0), validators.lt(1 << 63)])
@@ -54,8 +58,8 @@ class Optimizer:
 
 @frozen(kw_only=True)
 class Model:
-    """[[model]], with what [model_template] has and it has not; `update` is for
-    postprocessings, which say in a class variable `updates` which of its keys they read."""
+    """[[model]], with what [model_template] has and it has not; not `evaluate`: nothing is scored;
+    `update` is for postprocessings: their class variable `updates` says which keys they read."""
 
     slot: ClassVar[str] = "model"
     choice: Choice
@@ -122,12 +126,6 @@ class Plan:
     document: Mapping[str, Any] = field(factory=dict, init=False)
     registry: Registry = field(factory=Registry.discover, init=False)
 
-    def reports(self) -> tuple[Any, ...]:
-        """The config objects of what [report] says, or else of every installed report."""
-        if self.report:
-            return (self.report.config,)
-        return tuple(o.kind.config() for o in self.registry.usable("report"))
-
     def choices(self) -> Iterator[Choice]:
         """Every chosen kind, in the order of the flow, as far as it is right."""
         for attribute in fields(Plan):
@@ -155,15 +153,18 @@ def plan(document: Mapping[str, Any], source: str = "", registry: Registry | Non
     for name in getattr(getattr(made, "bench", None), "inline", ()):
         if why := found.get(name, "it was not loaded"):
             faults.append(Fault("[bench]", f"inline '{name}': {why}"))
+    partial, cause = bool(faults), None
     for choice in made.choices():
         try:
-            wrong = list(getattr(choice.config, "check", lambda *_: ())(made, choice.place))
-        except AttributeError:
-            if not faults:  # otherwise it missed what has a fault of its own
-                raise
-            continue
+            wrong = getattr(choice.config, "check", lambda *_: ())(made, choice.place) or ()
+            wrong = [wrong] if isinstance(wrong, str) else list(wrong)
+        except (Exception, SystemExit) as error:
+            if partial and isinstance(error, AttributeError):
+                continue  # it missed what has a fault of its own
+            wrong, cause = [f"its check failed: {reason(error)}"], error
         whose = str(choice.offer)
         faults += [f if isinstance(f, Fault) else Fault(choice.place, f, whose) for f in wrong]
     if faults:
-        raise ConfigError(*(evolve(f, where=f"{source}: {f.where}".strip(": ")) for f in faults))
+        placed = (evolve(f, where=f"{source}: {f.where}".strip(": ")) for f in faults)
+        raise ConfigError(*placed) from cause
     return made

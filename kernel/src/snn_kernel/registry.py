@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache, partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -17,11 +18,9 @@ import pluggy
 from attrs import evolve, field, frozen
 
 from snn_kernel import __version__, hookspecs
-from snn_kernel.errors import ConfigError, Fault, SnnkError, near
+from snn_kernel.errors import ConfigError, Fault, RunError, near, reason
 from snn_kernel.hookspecs import PROJECT, SLOTS
-from snn_kernel.kinds import Kind, Offer
-
-OURS = "qualia-plugin-snn"  # how existing files name the set of plugins that ours stands for
+from snn_kernel.kinds import VERBS, Kind, Offer
 
 
 @frozen
@@ -65,13 +64,25 @@ class Registry:
                     offers += _offers(module, plugin)
                     manager.register(module, f"{plugin.name}:{plugin.module}")
                 except (Exception, SystemExit) as error:  # whatever it is, it is this plugin's
-                    fault = _reason(error)
+                    fault = reason(error)
             plugins.append(evolve(plugin, fault=fault))
         return Registry(manager, tuple(plugins), tuple(offers))
 
     def without(self, names: Iterable[str]) -> Registry:
-        """The same registry, blind to the offers of the plugins `names`."""
-        return evolve(self, offers=tuple(o for o in self.offers if o.plugin not in names))
+        """The same registry, blind to what the plugins `names` offer and observe."""
+        named = self.manager.list_name_plugin()
+        manager = _manager((n, m) for n, m in named if n.partition(":")[0] not in names)
+        offers = tuple(o for o in self.offers if o.plugin not in names)
+        return evolve(self, manager=manager, offers=offers)
+
+    def listen(self, observer: Any, offer: Offer, place: str) -> None:
+        """Tell `observer`, which `offer` made, what happens; RunError if its hooks are none."""
+        try:
+            if not hooks(observer):
+                raise ConfigError(f"{type(observer).__name__} has no hook of an observer")
+            self.manager.register(observer, str(offer))
+        except (ConfigError, pluggy.PluginValidationError) as error:
+            raise RunError(Fault(place, str(error).replace("\n", " "), str(offer))) from error
 
     def find(self, slot: str, name: str, where: str = "") -> Offer:
         """The one offer of kind `name`; ConfigError with the near miss, or with who offers it."""
@@ -84,7 +95,7 @@ class Registry:
         known = {name: home for home, slots in homes().items() for name in slots.get(slot, ())}
         if found:
             what = f"{slot} '{name}' is offered by {' and '.join(o.plugin for o in found)}"
-            hint = f"choose with [bench] without = ['{found[0].plugin}']"
+            hint = "choose with [bench] without = " + " or ".join(f"['{o.plugin}']" for o in found)
         elif home := known.get(name):
             faults = [p.fault for p in self.plugins if p.name == home and p.fault]
             what = f"{slot} '{name}' is not installed"
@@ -97,7 +108,13 @@ class Registry:
 
     def catalogued(self, slot: str) -> list[tuple[Offer, Mapping[str, Kind]]]:
         """What catalogues have for `slot`, where no plugin lists it, with each one's own offer."""
-        return [(o, o.kind.config().kinds(slot)) for o in self.usable("catalogue")]
+        found = []
+        for offer in self.usable("catalogue"):
+            with suppress(Exception, SystemExit):  # which hurts nobody else; `snnk doctor` tells
+                kinds = offer.kind.config().kinds(slot)
+                list(kinds)  # raises for names that cannot be listed
+                found.append((offer, kinds))
+        return found
 
     def usable(self, slot: str) -> list[Offer]:
         """The offers for `slot` that nothing stands in the way of."""
@@ -111,10 +128,12 @@ class Registry:
     def flaw(self, offer: Offer) -> str:
         """Why the class of `offer` cannot be had; empty if it can."""
         try:
-            attrs.resolve_types(offer.kind.config)  # raises for types that are not there
+            attrs.resolve_types(cls := offer.kind.config)  # raises for types that are not there
         except (Exception, SystemExit) as error:
-            return f"its class cannot be used ({_reason(error)})"
-        return ""
+            return f"its class cannot be used ({reason(error)})"
+        verbs = VERBS[offer.slot]
+        known = any(hasattr(cls, verb) for verb in verbs.split(" or "))
+        return "" if known else f"its class has no method {verbs}"
 
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""
@@ -122,23 +141,23 @@ class Registry:
         missing = [home or m for m, _, home in needs if find_spec(m.partition(".")[0]) is None]
         return f"pip install {' '.join(missing)}" if missing else ""
 
-    def require(self, wanted: Iterable[str], where: str) -> list[Fault]:
+    def require(self, wanted: Iterable[str], where: str) -> Iterator[Fault]:
         """Faults for the plugins `wanted` that are not there: distribution or import names, with
         versions if so wished, as pip takes them ("snn-neurons-lif>=0.2")."""
         from packaging.requirements import InvalidRequirement, Requirement
         from packaging.utils import canonicalize_name
 
         names = [(n, p) for p in self.plugins for n in (p.name, p.module.partition(".")[0])]
-        known, faults = {canonicalize_name(name): p for name, p in names}, []
+        known = {canonicalize_name(name): p for name, p in names}
         for text in wanted:
             try:
                 asked = Requirement(text)
             except InvalidRequirement:
-                what, hint = f"plugin '{text}' is no requirement", "write 'snn-neurons-lif>=0.2'"
-                faults.append(Fault(where, what, "", hint))
+                what = f"plugin '{text}' is no requirement"
+                yield Fault(where, what, "", "write 'snn-neurons-lif>=0.2'")
                 continue
-            if (name := canonicalize_name(asked.name)) == OURS:
-                continue
+            if (name := canonicalize_name(asked.name)) == "qualia-plugin-snn":
+                continue  # how existing files name the set of plugins that ours stands for
             hint = f"pip install '{text}'"
             if not (plugin := known.get(name)):
                 what, hint = "is not installed", hint if name in homes() else near(name, known)
@@ -148,8 +167,7 @@ class Registry:
                 what = f"has version {plugin.version}, not {asked.specifier}"
             else:
                 continue
-            faults.append(Fault(where, f"plugin '{asked.name}' {what}", "", hint))
-        return faults
+            yield Fault(where, f"plugin '{asked.name}' {what}", "", hint)
 
 
 @lru_cache
@@ -166,21 +184,28 @@ def _manager(plugins: Iterable[tuple[str, Any]]) -> pluggy.PluginManager:
     return manager
 
 
-def _offers(module: Any, plugin: Plugin) -> list[Offer]:
-    """What `module` registers; ConfigError if a hook is misspelt or returns what is no Kind."""
-    offers = []
-    hooks = [n for n in vars(hookspecs) if n.startswith("snnk_")]
-    for name, function in inspect.getmembers(module, inspect.isroutine):
-        if not name.startswith("snnk_"):
-            continue
-        if name not in hooks:
-            raise ConfigError(f"there is no hook '{name}' ({near(name, hooks)})")
+def hooks(of: Any) -> list[tuple[str, Any]]:
+    """The hooks of a module or an observer; ConfigError if one is misspelt or not marked."""
+    known = [n for n in vars(hookspecs) if n.startswith("snnk_")]
+    found = [m for m in inspect.getmembers(of, inspect.isroutine) if m[0].startswith("snnk_")]
+    for name, function in found:
+        if name not in known:
+            raise ConfigError(f"there is no hook '{name}' ({near(name, known)})")
         if not hasattr(function, f"{PROJECT}_impl"):
             raise ConfigError(f"{name} lacks the decorator @hookimpl")
+    return found
+
+
+def _offers(module: Any, plugin: Plugin) -> list[Offer]:
+    """What `module` registers; ConfigError if that are no Kinds, or one of them twice."""
+    offers: list[Offer] = []
+    for name, function in hooks(module):
         for slot in (s for s, hook in SLOTS.items() if hook == name):
             for kind in function():
                 if not isinstance(kind, Kind):
                     raise ConfigError(f"{name} returned {kind!r:.60}, not a Kind")
+                if any(o.slot == slot and o.kind.name == kind.name for o in offers):
+                    raise ConfigError(f"{name} returned two kinds '{kind.name}'")
                 offers.append(Offer(slot, kind, plugin.name, plugin.version))
     return offers
 
@@ -197,7 +222,3 @@ def _load(entry: metadata.EntryPoint) -> Any:
             new = f"snn-kernel{asked.specifier}"
             raise ConfigError(f"it needs {new}, not {__version__} (pip install '{new}')")
     return entry.load()
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) if isinstance(error, SnnkError) else f"{type(error).__name__}: {error}"

@@ -10,8 +10,8 @@ import numpy as np
 from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
+from snn_kernel.errors import DataError, Fault
 from snn_network import Activity, Agreement, Network, Prediction, equal
-from snn_network import Tally as Tally
 from snn_network import agree as agree
 
 
@@ -25,6 +25,10 @@ class Measure:
     how: Literal["counted", "estimated", "measured"]
     per: Literal["sample", "step", "run"]
     source: str
+
+    def __attrs_post_init__(self) -> None:
+        if not isinstance(self.value, int | float):
+            raise DataError(f"measure '{self.name}' is {self.value!r:.40}, no number of Python's")
 
 
 @frozen
@@ -92,13 +96,10 @@ class Processed:
 
     def fold(self, outcome: Outcome) -> Processed:
         """With what `outcome` adds."""
-        return evolve(
-            self,
-            name=self.name + outcome.suffix,
-            model=self.model if outcome.model is None else outcome.model,
-            measures=self.measures + outcome.measures,
-            tables=self.tables + outcome.tables,
-        )
+        model = self.model if outcome.model is None else outcome.model
+        name, tables = self.name + outcome.suffix, (*self.tables, *outcome.tables)
+        measures = (*self.measures, *outcome.measures)
+        return evolve(self, name=name, model=model, measures=measures, tables=tables)
 
 
 @frozen
@@ -143,7 +144,7 @@ class ModelReport:
 
 @frozen
 class Report:
-    """Everything one invocation made: the plan's document and a report per model and run."""
+    """Everything one invocation made, of each model and run; `faults`: what could not show it."""
 
     name: str
     folder: Path
@@ -151,3 +152,4 @@ class Report:
     versions: Mapping[str, str]
     runs: tuple[ModelReport, ...]
     files: Mapping[str, Path] = field(factory=dict)
+    faults: tuple[Fault, ...] = ()

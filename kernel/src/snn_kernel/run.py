@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeVar
 
 from attrs import evolve, frozen
 
-from snn_kernel.errors import DataError, RunError
+from snn_kernel.errors import DataError, Fault, RunError, reason
 from snn_kernel.kinds import Choice, Context, Session, Shapes, Training
 from snn_kernel.plan import Model, Plan
 from snn_kernel.record import RunFolder
-from snn_kernel.results import Measure, ModelReport, Processed, Report
+from snn_kernel.results import Deployed, Measure, ModelReport, Outcome, Processed, Report
 from snn_kernel.signals import Splits
 from snn_network import NetworkError, Prediction, agree
 from snn_network.reference import witness
@@ -46,10 +46,10 @@ class Run:
     def carry(self) -> Report:
         """Everything; the report of it."""
         plan, manager, context = self.plan, self.plan.registry.manager, self.context("run")
-        tracker = plan.tracker.config.observe(context) if plan.tracker else None
-        if tracker:
-            manager.register(tracker)
+        tracker = plan.tracker.act(object, context) if plan.tracker else None
         try:
+            if plan.tracker:
+                plan.registry.listen(tracker, plan.tracker.offer, plan.tracker.place)
             self.tell("run_planned", plan=plan)
             splits = self.prepare()
             runs = range(plan.bench.first_run, plan.bench.last_run + 1)
@@ -57,21 +57,34 @@ class Run:
             done = () if self.until == "preprocess" else self.launch(Carrier(self, splits), jobs)
             bench, versions = plan.bench.name, self.folder.versions
             report = Report(bench, self.folder.path, plan.document, versions, tuple(done))
-            for writer in plan.reports() if report.runs else ():
-                files = self.step("report", writer.write, report, context)
-                report = evolve(report, files={**report.files, **files})
+            report = self.show(report, context) if report.runs else report
             self.tell("run_finished", report=report)
             return report
         finally:
-            if tracker:
+            if manager.is_registered(tracker):
                 manager.unregister(tracker)
+
+    def show(self, report: Report, context: Context) -> Report:
+        """With the files of what [report] says, or else of every installed report; one that fails
+        leaves its fault, and what it would show is still there."""
+        said, usable = self.plan.report, self.plan.registry.usable("report")
+        for offer in [said.offer] if said else usable:
+            try:
+                choice = said or Choice("[report]", offer, offer.kind.config())
+                files = self.step("report", choice.act, dict, report, context)
+                report = evolve(report, files={**report.files, **files})
+            except (Exception, SystemExit) as error:
+                faults = getattr(error, "faults", [Fault("[report]", reason(error), str(offer))])
+                report = evolve(report, faults=(*report.faults, *faults))
+        return report
 
     def prepare(self) -> Splits:
         """The data set, read and preprocessed, the same for every model and run."""
         context = self.context("dataset")
-        splits: Splits = self.step("dataset", self.plan.dataset.config.load, context)
+        splits: Splits = self.step("dataset", self.plan.dataset.act, Splits, context)
         for choice in self.plan.preprocessings:
-            splits = self.step(f"preprocessing {choice.kind}", choice.config.apply, splits, context)
+            step = f"preprocessing {choice.kind}"
+            splits = self.step(step, choice.act, Splits, splits, context)
         for choice in self.plan.augmentations:
             if getattr(choice.config, "evaluate", False):
                 splits = self.step(f"augmentation {choice.kind}", self.augment, choice, splits)
@@ -88,8 +101,7 @@ class Run:
         """What a verb of `step` is lent in run `run`."""
 
         def progress(part: str, done: int, total: int, measures: Mapping[str, float]) -> None:
-            facts = {"done": done, "total": total, "measures": measures}
-            self.tell("progress", step=f"{part} {step}", **facts)
+            self.tell("progress", step=f"{part} {step}", done=done, total=total, measures=measures)
 
         folder, seed = self.folder, self.plan.bench.seed + run - 1
         return Context(seed, folder.path, progress, folder.warn)
@@ -106,7 +118,7 @@ class Run:
         """Tell the observers; one that fails is warned of and changes nothing."""
         try:
             getattr(self.plan.registry.manager.hook, f"snnk_{event}")(**facts)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.folder.warn(f"an observer of snnk_{event} failed: {error!r}")
 
 
@@ -125,12 +137,11 @@ class Carrier:
         processed = self.train(job, session, context)
         files = {"weights": folder / "weights.safetensors"}
         session.save(processed.model, files["weights"])
-        if model.evaluate:
+        if model.evaluate or plan.postprocessings:
             processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
         for item in plan.postprocessings:
-            step, apply = f"{item.choice.kind} {label}", item.choice.config.apply
-            args = (processed, self.splits, session, context)
-            outcome = self.run.step(step, apply, *args)
+            step, args = f"{item.choice.kind} {label}", (processed, self.splits, session, context)
+            outcome = self.run.step(step, item.choice.act, Outcome, *args)
             processed = processed.fold(outcome)
             if outcome.model is not None:
                 processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
@@ -143,7 +154,7 @@ class Carrier:
         report = ModelReport(model.name, job.run, *known)
         if plan.deploy and self.run.until in ("deploy", "evaluate"):
             report = self.deploy(job, report, session, context)
-        return self.run.folder.keep(report)
+        return report
 
     def train(self, job: Job, session: Session, context: Context) -> Processed:
         """A model built, its weights loaded if so asked, and trained."""
@@ -161,7 +172,7 @@ class Carrier:
         return Processed(*known, measures=trained.measures)
 
     def examine(self, processed: Processed, session: Session) -> Processed:
-        """With network, prediction and activity on the test set, and what they score."""
+        """With network, prediction and activity on the test set; if so asked, what they score."""
         test, model = self.splits.samples("test"), processed.model
         try:
             processed = evolve(processed, network=session.lower(model), obstacle="")
@@ -171,8 +182,9 @@ class Carrier:
         accuracy = Measure("accuracy", prediction.accuracy(test.y), "", "counted", "run", "test")
         if not 0 <= accuracy.value <= 1:
             raise RunError(f"accuracy is {accuracy.value}: the logits are no numbers")
-        kept = tuple(m for m in processed.measures if m.source != "test")
-        measures = (*kept, accuracy, *session.score(prediction, test.y))
+        measures = tuple(m for m in processed.measures if m.source != "test")
+        if processed.section.evaluate:
+            measures += (accuracy, *session.score(prediction, test.y))
         network, agreement = processed.network, None
         activity = session.activity(model, test) if network else ()
         if network and network.quantised:
@@ -190,8 +202,8 @@ class Carrier:
         if not processed.prediction:  # evaluate = false: nothing is known of the model yet
             processed = self.examine(processed, session)
         test = self.splits.samples("test").take(slice(deploy.limit))
-        verb = deploy.choice.config.deploy
-        made = self.run.step(f"deploy {job.label}", verb, processed, test, context)
+        act, args = deploy.choice.act, (processed, test, context)
+        made = self.run.step(f"deploy {job.label}", act, Deployed, *args)
         report = evolve(report, deployed=(made,), files={**report.files, **made.files})
         if made.prediction is None or processed.prediction is None or self.run.until == "deploy":
             return report

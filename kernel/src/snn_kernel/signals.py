@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from attrs import evolve, field, frozen
@@ -51,6 +51,8 @@ class Samples:
 
     def __attrs_post_init__(self) -> None:
         x, y = self.x, self.y
+        if self.layout not in get_args(Layout):
+            raise DataError(f"layout {self.layout!r} is none of {', '.join(get_args(Layout))}")
         if x.dtype != np.float32 or y.dtype != np.int64:
             raise DataError(f"samples are {x.dtype} with labels {y.dtype}, not float32 with int64")
         if x.ndim != len(self.layout) or y.shape != x.shape[:1]:

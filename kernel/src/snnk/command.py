@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--json", metavar="PATH", help="as JSON ('-': standard output)")
     for verb in (run, check, kinds, doctor, runs, show, compare, new):
         verb.add_argument("--traceback", action="store_true", help="show where an error arose")
-    run.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    run.add_argument("--resume", action="store_true", help="go on with an unfinished run")
     run.add_argument("--until", choices=STEPS, default=STEPS[-1], help="stop after this step")
     run.add_argument("--launcher", default="local", help="who carries out the runs (local)")
     show.add_argument("--toml", action="store_true", help="its file alone, to be run again")
@@ -77,7 +77,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if [r for r in rest if "=" not in r] or (rest and given.verb not in ("run", "check")):
         parser().error(f"unrecognised arguments: {' '.join(rest)}")
     given.overrides = [*getattr(given, "overrides", ()), *rest]
-    return _guarded(lambda: _VERBS[given.verb](given), given.traceback)
+    return _guarded(lambda: _carried(given), given.traceback)
+
+
+def _carried(given: argparse.Namespace) -> int:
+    """The exit status of a verb of ours, which never is a SystemExit: that is some plugin's, and
+    must not pass for the end of a run."""
+    try:
+        return _VERBS[given.verb](given)
+    except SystemExit as error:
+        from snn_kernel.errors import Fault, RunError, reason
+
+        hint = "a plugin ends the program; --traceback shows where"
+        raise RunError(Fault("", f"unexpected {reason(error)}", "", hint)) from error
 
 
 def _guarded(carry: Callable[[], int], traceback: bool) -> int:
@@ -138,39 +150,50 @@ def _run(given: argparse.Namespace) -> int:
 
     machine.writable(given.json)
     plan, files = _plan(given)
-    launch: Any = map
-    if given.launcher != "local":
-        from snn_kernel.config import configure
-
-        launch = configure("launcher", given.launcher, {}, "--launcher").launch
-
-    from snn_kernel.record import RunFolder
+    launch = _launch(plan, given.launcher)
+    from snn_kernel.errors import RunError
     from snn_kernel.run import Run
-    from snnk import console, ledger
+    from snnk import console, folder, ledger
     from snnk.leftovers import sweep
     from snnk.settings import conditions
 
     sweep(given.out)
-    left = ledger.interrupted(given.out, plan.bench.name)
+    left = ledger.unfinished(given.out, plan.bench.name)
     with console.Watch() as watch:
-        folder = RunFolder.open(plan, given.out, watch.warn, left if given.resume else ())
-        if given.resume and folder.path not in left:
-            watch.warn(f"nothing to resume: no interrupted run of this file is in {given.out}")
+        kept = folder.begin(plan, given.out, watch.warn, left if given.resume else ())
+        if given.resume and kept.path not in left:
+            watch.warn(f"nothing to resume: no unfinished run of this file is in {given.out}")
         for file in files:
-            file.keep(folder.path)
+            file.keep(kept.path)
         plan.registry.manager.register(watch)
         try:
-            known = (given.file, given.overrides, given.until, folder.versions)
+            known = (given.file, given.overrides, given.until, kept.versions)
             asked = conditions(plan, *known)
-            with ledger.entry(given.out, plan.bench.name, folder.path, asked, watch) as row:
-                report = Run(plan, folder, given.until, row.through(launch)).carry()
+            with ledger.entry(given.out, plan.bench.name, kept.path, asked, watch) as row:
+                report = Run(plan, kept, given.until, row.through(launch)).carry()
                 row.complete(report)
         finally:
             plan.registry.manager.unregister(watch)
     if given.json != "-":
         console.show(report)
     machine.written(given.json, ledger.results(report))
+    if report.faults:
+        raise RunError(*report.faults)
     return DISAGREE if any(r.agreement and r.agreement.differing for r in report.runs) else 0
+
+
+def _launch(plan: Any, kind: str) -> Any:
+    """What carries out the jobs of a plan; a launcher is installed, or lies beside the file."""
+    if kind == "local":
+        return map
+    from snn_kernel.config import Checker
+    from snn_kernel.errors import ConfigError
+
+    checker = Checker(plan.registry)
+    choice = checker.choose("launcher", {"kind": kind}, "--launcher")
+    if checker.faults:
+        raise ConfigError(*checker.faults)
+    return choice.config.launch
 
 
 def _check(given: argparse.Namespace) -> int:

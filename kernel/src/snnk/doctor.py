@@ -11,6 +11,8 @@ from typing import Any
 from attrs import define
 
 from snn_kernel import __version__
+from snn_kernel.errors import reason
+from snn_kernel.hookspecs import SLOTS
 from snn_kernel.registry import Registry
 
 # Who installs programs here, most likely first.
@@ -39,6 +41,8 @@ class Doctor:
             ("plugins", self._plugins()),
             ("what they say", self._sayings()),
             ("kinds that cannot be used", self._kinds()),
+            ("catalogues that cannot be read", self._catalogues()),
+            ("kinds that are offered twice", self._twice()),
             ("programs that kinds run", self._programs()),
         ):
             if found := list(lines):
@@ -62,7 +66,7 @@ class Doctor:
                 yield from [f"{name}: {text}" for name, text in said.items()]
             except (Exception, SystemExit) as error:  # whatever it is, it is that plugin's fault
                 name, _, _ = hook.plugin_name.partition(":")
-                yield f"{name}: broken: {type(error).__name__}: {error}"
+                yield f"{name}: broken: {reason(error)}"
                 self.healthy = False
 
     def _kinds(self) -> Iterator[str]:
@@ -72,6 +76,24 @@ class Doctor:
             elif flaw := self.registry.flaw(offer):
                 yield f"{offer}: {flaw}"
                 self.healthy = False
+
+    def _catalogues(self) -> Iterator[str]:
+        for offer in self.registry.usable("catalogue"):
+            for slot in SLOTS:
+                try:
+                    list(offer.kind.config().kinds(slot))
+                except (Exception, SystemExit) as error:
+                    yield f"{offer}: {slot} kinds: {reason(error)}"
+                    self.healthy = False
+
+    def _twice(self) -> Iterator[str]:
+        """Which is no fault of anybody, but a file that names one has to choose."""
+        who: dict[str, list[str]] = {}
+        for offer in self.registry.offers:
+            who.setdefault(f"{offer.slot} '{offer.kind.name}'", []).append(offer.plugin)
+        for kind, plugins in who.items():
+            if len(plugins) > 1:
+                yield f"{kind}: by {' and '.join(plugins)} ([bench] without = [...] chooses)"
 
     def _programs(self) -> Iterator[str]:
         users: dict[str, list[str]] = {}

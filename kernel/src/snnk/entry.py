@@ -11,13 +11,14 @@ from typing import Any
 
 from attrs import asdict, evolve, field, fields, frozen
 
-from snn_kernel.record import LOCK
 from snn_kernel.results import Measure, ModelReport
 from snn_network import Agreement
+from snnk.folder import LOCK
 from snnk.leftovers import alive
 
 RUNNING, DONE, FAILED, INTERRUPTED = "running", "done", "failed", "interrupted"
 DISAGREES = "disagrees"  # done, and a deployed network does not answer as the framework does
+ENDED = (DONE, DISAGREES)
 DAMAGED = "damaged"  # what the ledger has of it cannot be read
 
 
@@ -111,6 +112,11 @@ class Entry:
         times = (_time(row["started"]), _time(row["finished"]))
         known = (row["id"], row["name"], folder, *times, state, fault)
         return cls(*known, _conditions(row["conditions"], folder), tuple(made))
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was to go to the end; as if, where that is not known."""
+        return self.conditions.until in ("", "evaluate")
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file that was made and what it is; of a run that did not end well, what lies in its

@@ -16,7 +16,8 @@ from attrs import asdict, field, frozen
 from snn_kernel.errors import Fault, RunError
 from snn_kernel.results import ModelReport, Report
 from snnk import faults
-from snnk.entry import DISAGREES, DONE, FAILED, INTERRUPTED, RUNNING, Conditions, Entry, Made
+from snnk.entry import DONE, ENDED, FAILED, INTERRUPTED, RUNNING, Conditions, Entry, Made
+from snnk.folder import keep
 
 # Of these, `results` is the JSON of a run, `conditions` that of Conditions. New ones go to the end.
 _COLUMNS = {
@@ -77,12 +78,13 @@ def entries(out: Path) -> list[Entry]:
         return [Entry.read(dict(row), out) for row in rows]
 
 
-def interrupted(out: Path, name: str) -> list[Path]:
-    """The folders of the runs of bench `name` that did not end well and are not under way, newest
-    first; each stands for all invocations that worked in it. RunError if none can be kept here."""
+def unfinished(out: Path, name: str) -> list[Path]:
+    """The folders of the runs of bench `name` that did not end well, or were to stop before the
+    end (--until), and are not under way, newest first; each stands for all invocations that worked
+    in it. RunError if none can be kept here."""
     connect(out).close()
     found = [e for e in reversed(entries(out)) if e.name == name]
-    over = {e.folder for e in found if e.state in (RUNNING, DONE, DISAGREES)}
+    over = {e.folder for e in found if e.state == RUNNING or (e.state in ENDED and e.whole)}
     return [folder for folder in dict.fromkeys(e.folder for e in found) if folder not in over]
 
 
@@ -99,7 +101,7 @@ class Row:
         """The same launch; what it makes is kept in the row on its way, whatever fails later."""
 
         def kept(carry: Any, jobs: Any) -> Iterator[ModelReport]:
-            for one in launch(carry, jobs):
+            for one in map(keep, launch(carry, jobs)):
                 self.made.append(Made.of(one))
                 self.change(results=json.dumps({"runs": [made.as_json() for made in self.made]}))
                 yield one
@@ -107,8 +109,10 @@ class Row:
         return kept
 
     def complete(self, report: Report) -> None:
-        """The run is done."""
-        self.change(status=DONE, results=json.dumps(results(report)), finished=_now())
+        """The run is done, or has failed at the very end, where reports are written."""
+        fault = "\n".join(map(str, report.faults))
+        status = {"status": FAILED, "fault": f"report: {fault}"} if fault else {"status": DONE}
+        self.change(**status, results=json.dumps(results(report)), finished=_now())
 
     def fail(self, error: BaseException) -> None:
         """The run is not: why, and at which step."""

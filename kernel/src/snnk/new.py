@@ -11,6 +11,7 @@ from string import Template
 
 from snn_kernel.errors import ConfigError, Fault
 from snn_kernel.record import write_atomic
+from snn_kernel.registry import Registry, homes
 
 TEMPLATES = Path(__file__).with_name("templates")
 KERNEL = ("snn-kernel>=0.1,<0.2", "attrs>=24.2", "numpy>=2.0")
@@ -19,10 +20,11 @@ MORE = {"model": ("snn-framework-spikingjelly", "snn-neurons-lif")}
 
 def write(slot: str, name: str, out: Path) -> Path:
     """The folder of distribution `name` in `out`, made anew; ConfigError where that cannot be."""
-    name = re.sub(r"[-_. ]+", "-", name).lower()
-    module, kind = name.replace("-", "_"), "".join(part.title() for part in name.split("-"))
-    folder = out / name
-    if faults := [Fault("snnk new", what, "", hint) for what, hint in _wrong(name, module, folder)]:
+    parts = re.split(r"[-_. ]+", name)
+    name, kind = "-".join(parts).lower(), "".join(part[:1].upper() + part[1:] for part in parts)
+    module, folder = name.replace("-", "_"), out / name
+    wrong = (*_wrong(name, module, folder), *_taken(slot, name, kind))
+    if faults := [Fault("snnk new", what, "", hint) for what, hint in wrong]:
         raise ConfigError(*faults)
     dependencies = ", ".join(f'"{d}"' for d in (*KERNEL, *MORE.get(slot, ())))
     facts = {"slot": slot, "name": name, "module": module, "kind": kind}
@@ -42,6 +44,14 @@ def _files(slot: str, module: str) -> Iterator[tuple[str, str]]:
         yield f"{module}/network.py", "model_network"
     else:
         yield f"{module}.py", slot
+
+
+def _taken(slot: str, name: str, kind: str) -> Iterator[tuple[str, str]]:
+    """A second kind of one name, be the first installed or not, is one that files cannot name."""
+    known = {n: home for home, slots in homes().items() for n in slots.get(slot, ())}
+    known |= {o.kind.name: o.plugin for o in Registry.discover().offers if o.slot == slot}
+    if kind in known:
+        yield f"there is a {slot} '{kind}' already, in {known[kind]}", f"call it my-{name}"
 
 
 def _wrong(name: str, module: str, folder: Path) -> Iterator[tuple[str, str]]:
