@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import frozen
+from attrs import field, frozen
 
 from said import Said, told
 from snn_kernel import DataError, Kind, Measure, Outcome, Samples, hookimpl
 from snn_kernel.hookspecs import SLOTS
 from snn_kernel.kinds import VERBS
 from snn_kernel.registry import Registry
+from snnk.toml import literal
 from toys import TOY, Count, Entry, Layered, Listen, Mirror, Page, Points, Shift, plugin
 
 
@@ -61,6 +62,25 @@ def test_a_check_that_fails_is_a_fault_beside_the_others(
     _, _, err = snnk("check", "toy.toml", "model.0.epochs=-1")
     assert "'epochs' must be >= 0" in err
     assert (wrong in err) == (not isinstance(error, AttributeError))  # which misses what is wrong
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oh"), KeyError("oh"), SystemExit(0)])
+def test_a_validator_that_fails_is_a_fault_of_its_kind(
+    snnk: Said, install: Any, error: BaseException
+) -> None:
+    @frozen
+    class Early(Count):
+        a: int = field(default=1, validator=fails(error))
+
+    late = frozen(type("Late", (Count,), {"__attrs_post_init__": fails(error)}))
+    kinds = [Kind("Early", Early), Kind("Late", late)]
+    install(Entry("bad", plugin(postprocessing=kinds)), Entry("toy", TOY))
+    for change in ({"kind": "Early", "params": {"a": 2}}, {"kind": "Late"}):
+        asked = f"postprocessing.0={literal(change)}"
+        status, _, err = snnk("check", "toy.toml", asked)
+        whose = f"(postprocessing '{change['kind']}' from bad 1.2)"
+        said = f"toy.toml: [postprocessing.0.params] {whose}: {type(error).__name__}: {error}\n"
+        assert (status, err) == (1, said)
 
 
 @pytest.mark.parametrize(("answer", "faults"), [("no", 1), (None, 0), (["no", "never"], 2)])

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import attrs
 from attrs import field, frozen
 
-from snn_kernel.errors import ConfigError, Fault, near
+from snn_kernel.errors import ConfigError, Fault, near, reason
 from snn_kernel.kinds import Choice
 from snn_kernel.registry import Registry
 
@@ -66,7 +66,7 @@ class Checker:
         if len(self.faults) == before:
             try:
                 return cls(**values)
-            except (ValueError, TypeError) as error:
+            except (Exception, SystemExit) as error:
                 self._fault(place, _text(error), whose)
         return partial
 
@@ -157,10 +157,10 @@ class Checker:
             if attribute.validator and values.get(key, _ABSENT) is not _ABSENT:
                 try:
                     attribute.validator(partial, attribute, values[key])
-                except (ValueError, TypeError) as error:
-                    self._fault(place, _text(error), whose)
                 except AttributeError:  # it looks at a field that has a fault of its own
                     continue
+                except (Exception, SystemExit) as error:
+                    self._fault(place, _text(error), whose)
         return partial
 
     def _fault(self, place: str, what: str, whose: str = "", hint: str = "") -> Any:
@@ -177,8 +177,9 @@ def configure(slot: str, kind: str, params: Mapping[str, Any], where: str = "") 
     return choice.config
 
 
-def _text(error: Exception) -> str:
-    return str(error.args[0] if error.args else type(error).__name__)
+def _text(error: BaseException) -> str:
+    meant = error.args and isinstance(error, ValueError | TypeError)
+    return str(error.args[0]) if meant else reason(error)
 
 
 def _below(place: str, key: str) -> str:

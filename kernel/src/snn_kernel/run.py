@@ -65,8 +65,7 @@ class Run:
                 manager.unregister(tracker)
 
     def show(self, report: Report, context: Context) -> Report:
-        """With the files of what [report] says, or else of every installed report; one that fails
-        leaves its fault, and what it would show is still there."""
+        """With the files, or the faults, of what [report] says, or else every installed report."""
         said, usable = self.plan.report, self.plan.registry.usable("report")
         for offer in [said.offer] if said else usable:
             try:
