@@ -337,6 +337,20 @@ def test_atomic_write_leaves_old_or_new(
     assert write_atomic(path, "neu").read_text() == "neu"
 
 
+@pytest.mark.parametrize("name", ["y" * 255, "ü" * 127, "𝛼" * 63])
+def test_atomic_write_takes_names_as_long_as_the_file_system_does(
+    tmp_path: Path, name: str
+) -> None:
+    assert write_atomic(tmp_path / name, "whole").read_text() == "whole"
+
+
+def test_a_name_as_long_as_is_allowed_serves_a_whole_run(experiment: Path) -> None:
+    name = "y" * 200
+    changes = ("postprocessing.0={kind='Double', export=true}", f"bench.name={name}")
+    (made,) = results(experiment, *changes, f"model.0.name={name}")
+    assert all(Path(path).is_file() for path in made["files"].values())
+
+
 def test_sweep_removes_what_the_dead_left_and_nothing_else(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()

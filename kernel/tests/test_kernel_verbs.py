@@ -241,9 +241,9 @@ def test_a_broken_catalogue_hurts_nobody_and_doctor_tells(snnk: Said, install: A
     assert "no kind 'Stp' (did you mean 'Step'?)" in snnk("kinds", "Stp")[2]
     status, out, _ = snnk("doctor")
     assert status == 2
-    whose = "catalogue 'Broken' from shelf 1.2: neuron kinds"
-    assert f"{whose}: RuntimeError: the library is gone" in out
-    assert "catalogue 'Unlisted' from shelf 1.2: neuron kinds: TypeError: " in out
+    whose = "catalogue 'Broken' from shelf 1.2: its dataset kinds cannot be listed"
+    assert f"{whose} (RuntimeError: the library is gone)" in out
+    assert "catalogue 'Unlisted' from shelf 1.2: its dataset kinds cannot be listed (Type" in out
 
 
 def test_without_a_plugin_its_observers_are_silent_too(snnk: Said, install: Any) -> None:

@@ -16,7 +16,7 @@ from snn_kernel.errors import RunError
 def write_atomic(path: Path, data: bytes | str) -> Path:
     """`data` (text as UTF-8) at `path`, whole or not at all, whatever interrupts."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{path.name}.{os.getpid()}."
+    prefix = f".{path.name[:40]}.{os.getpid()}."  # a name may be as long as file systems take
     handle, partial = tempfile.mkstemp(prefix=prefix, suffix=".partial", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

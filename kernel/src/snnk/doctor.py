@@ -79,12 +79,12 @@ class Doctor:
 
     def _catalogues(self) -> Iterator[str]:
         for offer in self.registry.usable("catalogue"):
-            for slot in SLOTS:
-                try:
+            try:
+                for slot in SLOTS:
                     list(offer.kind.config().kinds(slot))
-                except (Exception, SystemExit) as error:
-                    yield f"{offer}: {slot} kinds: {reason(error)}"
-                    self.healthy = False
+            except (Exception, SystemExit) as error:
+                yield f"{offer}: its {slot} kinds cannot be listed ({reason(error)})"
+                self.healthy = False
 
     def _twice(self) -> Iterator[str]:
         """Which is no fault of anybody, but a file that names one has to choose."""
