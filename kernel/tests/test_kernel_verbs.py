@@ -17,7 +17,7 @@ from snn_kernel.hookspecs import SLOTS
 from snn_kernel.kinds import VERBS
 from snn_kernel.registry import Registry
 from snnk.toml import literal
-from toys import TOY, Count, Entry, Layered, Listen, Mirror, Page, Points, Shift, plugin
+from toys import TOY, Backwards, Count, Entry, Layered, Listen, Mirror, Page, Points, Shift, plugin
 
 
 def fails(error: BaseException) -> Any:
@@ -294,6 +294,13 @@ def test_a_launcher_may_lie_beside_the_file(snnk: Said) -> None:
     )
     assert snnk("run", "toy.toml", "--launcher", "One")[0] == 1
     assert snnk("run", "toy.toml", "--launcher", "One", "bench.inline=['mine.py']")[0] == 0
+
+
+def test_a_launcher_that_brings_nothing_back_is_named(snnk: Said, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Backwards, "launch", lambda *_: None)
+    status, _, err = snnk("run", "toy.toml", "--launcher", "Backwards")
+    said = "--launcher (launcher 'Backwards' from toy 1.2): launch returned NoneType, not Iterable"
+    assert (status, err.splitlines()[-1]) == (2, said)
 
 
 def test_one_plugin_with_two_kinds_of_one_name_is_at_fault(install: Any) -> None:

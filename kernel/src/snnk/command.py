@@ -6,7 +6,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,7 @@ def _launch(plan: Any, kind: str) -> Any:
     choice = checker.choose("launcher", {"kind": kind}, "--launcher")
     if checker.faults:
         raise ConfigError(*checker.faults)
-    return choice.config.launch
+    return partial(choice.act, Iterable)
 
 
 def _check(given: argparse.Namespace) -> int:

@@ -98,7 +98,8 @@ class Row:
     made: list[Made] = field(factory=list)
 
     def through(self, launch: Launch) -> Launch:
-        """The same launch; what it makes is kept in the row on its way, whatever fails later."""
+        """The same launch; what it makes is kept on its way, its tables as files and its measures
+        in the row, whatever fails later."""
 
         def kept(carry: Any, jobs: Any) -> Iterator[ModelReport]:
             for one in map(keep, launch(carry, jobs)):
