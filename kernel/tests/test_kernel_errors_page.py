@@ -28,7 +28,7 @@ from snn_kernel.plan import plan
 from snn_kernel.registry import Registry, homes
 from snnk import command
 from snnk.document import read
-from toys import TOY, Count, Entry, Listen, Page, Points, Shift, Step, plugin
+from toys import TOY, Count, Entry, Layered, Listen, Page, Points, Shift, Step, plugin
 
 ROOT = Path(snn_kernel.__file__).parents[3]
 PAGE = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -144,6 +144,7 @@ def test_what_plugins_do_wrong_in_a_run(experiment: Path, monkeypatch: Any, caps
     for kind, verb, wrong in (
         (Count, "apply", lambda *_: None),
         (Count, "apply", leave),
+        (Layered, "build", leave),
         (Count, "apply", seven),
         (Listen, "observe", lambda *_: Observer()),
         (Page, "write", fail),

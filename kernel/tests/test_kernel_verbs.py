@@ -33,11 +33,17 @@ def fails(error: BaseException) -> Any:
 def test_a_plugin_that_exits_ends_no_run_well(
     snnk: Said, monkeypatch: Any, error: SystemExit, said: str
 ) -> None:
-    monkeypatch.setattr(Count, "apply", fails(error))
+    with monkeypatch.context() as patch:
+        patch.setattr(Count, "apply", fails(error))
+        status, _, err = snnk("run", "toy.toml")
+    whose = "[postprocessing.0] (postprocessing 'Count' from toy 1.2)"
+    assert (status, err.splitlines()[-1]) == (2, f"{whose}: apply ends with {said}")
+    assert f"Count one_r1: {whose}: apply ends with {said}" in snnk("show", "last")[1]
+    monkeypatch.setattr(Layered, "build", fails(error))
     status, _, err = snnk("run", "toy.toml")
-    assert status == 2
-    assert f"unexpected {said} (a plugin ends the program; --traceback shows where)" in err
-    assert f"Count one_r1: unexpected {said}" in snnk("show", "last")[1]
+    hint = "a plugin ends the program; --traceback shows where"
+    assert (status, err.splitlines()[-1]) == (2, f"unexpected {said} ({hint})")
+    assert "failed" in snnk("runs")[1]
 
 
 def test_an_observer_that_exits_changes_nothing(snnk: Said, monkeypatch: Any) -> None:
@@ -132,7 +138,7 @@ def test_a_measure_is_a_number(value: Any) -> None:
     [
         (lambda *_: None, "write returned NoneType, not dict"),
         (fails(OSError("no room")), "OSError: no room"),
-        (fails(SystemExit(0)), "SystemExit: 0"),
+        (fails(SystemExit(0)), "write ends with SystemExit: 0"),
     ],
 )
 def test_a_report_that_fails_hides_no_result(

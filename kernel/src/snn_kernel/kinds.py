@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve, field, frozen, has
 
-from snn_kernel.errors import Fault, RunError
+from snn_kernel.errors import Fault, RunError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,13 +87,16 @@ class Choice:
         return self.offer.kind.name
 
     def act(self, due: type, *args: Any) -> Any:
-        """What its verb makes of `args`; RunError if that is no `due`."""
-        verb = VERBS[self.offer.slot]
-        made = getattr(self.config, verb)(*args)
+        """What its verb makes of `args`; RunError if that is no `due`, or the program's end."""
+        verb, whose = VERBS[self.offer.slot], str(self.offer)
+        try:
+            made = getattr(self.config, verb)(*args)
+        except SystemExit as error:
+            raise RunError(Fault(self.place, f"{verb} ends with {reason(error)}", whose)) from error
         if isinstance(made, due):
             return made
         what = f"{verb} returned {type(made).__name__}, not {due.__name__}"
-        raise RunError(Fault(self.place, what, str(self.offer)))
+        raise RunError(Fault(self.place, what, whose))
 
 
 def chosen(slot: str, **options: Any) -> Any:

@@ -132,8 +132,7 @@ class Registry:
         except (Exception, SystemExit) as error:
             return f"its class cannot be used ({reason(error)})"
         verbs = VERBS[offer.slot]
-        known = any(hasattr(cls, verb) for verb in verbs.split(" or "))
-        return "" if known else f"its class has no method {verbs}"
+        return "" if {*verbs.split(" or ")} & {*dir(cls)} else f"its class has no method {verbs}"
 
     def lacks(self, offer: Offer) -> str:
         """Modules that `offer` needs and this Python does not have, as a hint; empty if none."""

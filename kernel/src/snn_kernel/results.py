@@ -138,8 +138,7 @@ class ModelReport:
         names = tuple(dict.fromkeys(n for e in epochs for n in e.measures))
         rows = tuple((e.number, e.seconds, *(e.measures.get(n) for n in names)) for e in epochs)
         history = (Table("history", ("epoch", "seconds", *names), rows),) if rows else ()
-        made = tuple(t for d in self.deployed for t in d.tables)
-        return history + self.processed.tables + made
+        return (*history, *self.processed.tables, *(t for d in self.deployed for t in d.tables))
 
 
 @frozen

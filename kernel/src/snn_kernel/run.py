@@ -102,8 +102,7 @@ class Run:
         def progress(part: str, done: int, total: int, measures: Mapping[str, float]) -> None:
             self.tell("progress", step=f"{part} {step}", done=done, total=total, measures=measures)
 
-        folder, seed = self.folder, self.plan.bench.seed + run - 1
-        return Context(seed, folder.path, progress, folder.warn)
+        return Context(self.plan.bench.seed + run - 1, self.folder.path, progress, self.folder.warn)
 
     def step(self, name: str, verb: Callable[..., T], *args: Any) -> T:
         """What `verb(*args)` makes, with the observers told before and after."""
