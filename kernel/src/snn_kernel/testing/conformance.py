@@ -14,6 +14,8 @@ from snn_kernel.testing.subject import Check, SkippedError, Subject, failures, t
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "neuron": (
         neurons.step_answers,
+        neurons.outputs_are_spikes,
+        neurons.any_shape,
         neurons.arguments_stay,
         neurons.same_twice,
         neurons.neurons_are_independent,
@@ -22,6 +24,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         neurons.silence_is_stable,
         neurons.precisions_agree,
         neurons.lower_is_step,
+        torch_forms.torch_is_numpy,
         torch_forms.gradient_reaches_the_current,
         torch_forms.module_is_step,
         torch_forms.integers_are_fake_quantisation,
