@@ -126,9 +126,8 @@ class Checker:
                 ]
                 return origin(i for i in items if i is not _ABSENT)
         elif origin is dict and isinstance(value, Mapping):
-            return {
-                k: self._value(args[1], v, f"{key}.{k}", place, whose) for k, v in value.items()
-            }
+            pairs = value.items()
+            return {k: self._value(args[1], v, f"{key}.{k}", place, whose) for k, v in pairs}
         elif type(value) is tp or (tp is float and type(value) is int):
             return tp(value)
         return self._fault(place, f"'{key}' must be {words(tp)}, not {value!r:.40}", whose)

@@ -11,7 +11,6 @@ from attrs import evolve, field, frozen
 from numpy.typing import NDArray
 
 from snn_network import Activity, Agreement, Network, Prediction, equal
-from snn_network import Tally as Tally
 from snn_network import agree as agree
 
 

@@ -128,9 +128,8 @@ class Carrier:
         if model.evaluate:
             processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
         for item in plan.postprocessings:
-            step, apply = f"{item.choice.kind} {label}", item.choice.config.apply
-            args = (processed, self.splits, session, context)
-            outcome = self.run.step(step, apply, *args)
+            given = (item.choice.config.apply, processed, self.splits, session, context)
+            outcome = self.run.step(f"{item.choice.kind} {label}", *given)
             processed = processed.fold(outcome)
             if outcome.model is not None:
                 processed = self.run.step(f"evaluate {label}", self.examine, processed, session)
@@ -138,11 +137,10 @@ class Carrier:
                 name = f"{processed.name}.safetensors"
                 files[name] = folder / name
                 session.save(processed.model, files[name])
-        labels = self.splits.samples("test").y
-        known = (processed, labels, folder, (), processed.agreement, files)
+        known = (processed, self.splits.samples("test").y, folder, (), processed.agreement, files)
         report = ModelReport(model.name, job.run, *known)
         if plan.deploy and self.run.until in ("deploy", "evaluate"):
-            report = self.deploy(job, report, session, context)
+            report = self.deploy(report, session, context)
         return self.run.folder.keep(report)
 
     def train(self, job: Job, session: Session, context: Context) -> Processed:
@@ -181,9 +179,7 @@ class Carrier:
         processed = evolve(processed, activity=activity, agreement=agreement)
         return evolve(processed, prediction=prediction, measures=measures)
 
-    def deploy(
-        self, job: Job, report: ModelReport, session: Session, context: Context
-    ) -> ModelReport:
+    def deploy(self, report: ModelReport, session: Session, context: Context) -> ModelReport:
         """On its target, and compared with the framework spike for spike where it was run."""
         processed, deploy = report.processed, self.run.plan.deploy
         assert deploy is not None
@@ -191,7 +187,7 @@ class Carrier:
             processed = self.examine(processed, session)
         test = self.splits.samples("test").take(slice(deploy.limit))
         verb = deploy.choice.config.deploy
-        made = self.run.step(f"deploy {job.label}", verb, processed, test, context)
+        made = self.run.step(f"deploy {report.folder.name}", verb, processed, test, context)
         report = evolve(report, deployed=(made,), files={**report.files, **made.files})
         if made.prediction is None or processed.prediction is None or self.run.until == "deploy":
             return report
@@ -201,9 +197,16 @@ class Carrier:
 
 
 def shapes(splits: Splits) -> Shapes:
-    """What the training samples ask of a model."""
-    train = splits.samples("train")
-    if splits.classes < 2:
-        raise DataError(f"the data set has {splits.classes} classes; a classifier needs two")
+    """What the samples ask of a model; DataError where they ask for none that can be tested."""
+    if not hasattr(splits.classes, "__index__") or splits.classes < 2:
+        raise DataError(f"the data set has {splits.classes} classes; a classifier needs 2 or more")
+    train, test = splits.samples("train"), splits.samples("test")
+    for of, y in (("train", train.y), ("test", test.y)):
+        if y.min() < 0 or y.max() >= splits.classes:
+            raise DataError(f"{of} labels are {y.min()} to {y.max()}, for {splits.classes} classes")
+    if absent := {*range(splits.classes)} - {*train.y.tolist()}:
+        raise DataError(f"no training sample of class {', '.join(map(str, sorted(absent)))}")
+    if (ours := train.x.shape[1:]) != (theirs := test.x.shape[1:]):
+        raise DataError(f"samples of the train set are {ours}, those of the test set {theirs}")
     timesteps = train.x.shape[1] if train.timed else None
     return Shapes(train.x.shape[2 if train.timed else 1 :], (splits.classes,), timesteps)
