@@ -10,6 +10,7 @@ import pytest
 
 from said import Said, Struck
 from snn_kernel.registry import Registry
+from snn_kernel.testing import importing
 from snnk.command import main
 from toys import EXPERIMENT, LISTENED, TOY, Count, Entry
 
@@ -24,6 +25,12 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     yield entries
     Registry.discover.cache_clear()
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kinds of the tests' own count as cheap to import, whatever their file imports."""
+    monkeypatch.setattr(importing, "_imported", lambda *_: (0.0, [], ""))
 
 
 @pytest.fixture

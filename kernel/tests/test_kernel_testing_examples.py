@@ -9,16 +9,11 @@ import pytest
 from attrs import frozen
 
 from snn_kernel import Kind, testing
-from snn_kernel.testing import importing
 from snn_kernel.testing.plain import PlainFramework, PlainPerceptron
 from snn_kernel.testing.subject import Subject
 from toys import Entry, plugin
 
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plugins of this file count as cheap to import."""
-    monkeypatch.setattr(importing, "_imported", lambda *_: (0.0, [], ""))
+pytestmark = pytest.mark.usefixtures("cheap")
 
 
 class Paired(PlainFramework):

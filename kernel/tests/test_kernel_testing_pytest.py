@@ -34,6 +34,17 @@ class Crowd:
         spikes = fire(u, 1.0)
         return u - spikes, spikes
 
+@frozen
+class Blank:
+    """A report that writes nothing."""
+
+    def write(self, report, context):
+        return {"page": context.folder / "page.html"}
+
+@hookimpl
+def snnk_reports():
+    return [Kind("Blank", Blank)]
+
 @hookimpl
 def snnk_datasets():
     return [Kind("Filed", Filed)]
@@ -71,6 +82,7 @@ def test_every_check_is_a_test_that_says_what_to_do(tmp_path: Path) -> None:
     assert "crowding::neuron Crowd: neurons are independent - another current" in found
     assert "Compute element by element, without sums, means or maxima" in found
     assert "neuron Crowd: arguments stay" not in found
+    assert "crowding::report Blank: files come back - file 'page' is not in the folder" in found
     assert "it could not load: there are no files" in found
     assert "conformance.py" not in found
 

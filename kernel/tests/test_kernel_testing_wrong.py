@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,233 +9,14 @@ import numpy as np
 import pytest
 from attrs import evolve, field, frozen
 
-from snn_kernel import Deployed, Kind, Measure, Outcome, Samples, Splits, testing, write_atomic
-from snn_kernel.network import Neuron
+from snn_kernel import Deployed, Measure, Outcome, Samples, Splits, testing, write_atomic
 from snn_kernel.registry import Registry
-from snn_kernel.testing import importing
 from snn_kernel.testing.plain import PlainFramework, PlainPerceptron, PlainSession
 from snn_kernel.testing.splits import splits
-from toys import Entry, plugin
+from toys import Step
+from verdicts import broken, tells
 
-torch = pytest.importorskip("torch")
-
-
-@pytest.fixture(autouse=True)
-def _importable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plugins of this file count as cheap to import, although it imports torch."""
-    if "costly" not in request.node.name:
-        monkeypatch.setattr(importing, "_imported", lambda *_: (0.0, [], ""))
-
-
-@frozen
-class Law:
-    """What the wrong neurons are but for one thing: integrate and fire with a soft reset."""
-
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        u = 0 * current if state is None else state
-        u = u + current
-        spikes = fire(u, 1.0)
-        return u - spikes, spikes
-
-
-class InPlace(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        u = 0 * current if state is None else state
-        u += current.detach() if hasattr(current, "detach") else current
-        return Law.step(self, u - current, current, fire)
-
-
-class Greedy(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        made = Law.step(self, state, current, fire)
-        if not hasattr(current, "detach"):
-            current *= 1
-            current -= 1
-        return made
-
-
-HABIT: list[int] = []
-
-
-class Habitual(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        HABIT.append(len(current))
-        return Law.step(self, state, current + 0.002 * min(len(HABIT), 1000), fire)
-
-
-class Crowd(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        return Law.step(self, state, current - current.mean(-1)[..., None], fire)
-
-
-class Batch(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        return Law.step(self, state, current - 0.5 * len(current), fire)
-
-
-class Blunt(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        def blunt(u: Any, threshold: Any) -> Any:
-            made = u >= threshold
-            return made.to(u.dtype) if hasattr(made, "to") else made.astype(u.dtype)
-
-        return Law.step(self, state, current, blunt)
-
-
-class Explosive(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        return Law.step(self, None if state is None else 1.1 * state, current, fire)
-
-
-class Wide(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        first = torch.zeros if hasattr(current, "detach") else np.zeros
-        return Law.step(self, first(current.shape) if state is None else state, current, fire)
-
-
-class Silent(Law):
-    def step(self, state: Any, current: Any, fire: Any) -> Any:
-        return Law.step(self, state, current - 1000, fire)
-
-
-class Other(Law):
-    def lower(self) -> Neuron:
-        return Neuron("", 1.0, decay=0.99)
-
-
-class Node(torch.nn.Module):  # type: ignore[misc]
-    """The law as a torch module, which fires at `threshold`, or strictly above it."""
-
-    def __init__(self, threshold: float = 1.0, ahead: bool = False, above: bool = False) -> None:
-        super().__init__()
-        self.threshold, self.ahead, self.above, self.step_mode = threshold, ahead, above, "s"
-        self.reset()
-
-    def reset(self) -> None:
-        self.v = None
-
-    def surrogate_function(self, x: Any) -> Any:
-        soft = torch.sigmoid(4 * x)
-        hard = (x > 0 if self.above else x >= 0).to(x.dtype)
-        return soft + (hard - soft).detach()
-
-    def forward(self, x: Any) -> Any:
-        if self.step_mode == "m":
-            peek = 0.01 * x.mean(0) if self.ahead else 0
-            self.step_mode = "s"
-            made = torch.stack([self(current + peek) for current in x])
-            self.step_mode = "m"
-            return made
-        law = Law()
-        self.v, spikes = law.step(
-            self.v, x, lambda u, _: self.surrogate_function(u - self.threshold)
-        )
-        return spikes
-
-
-class Late(Law):
-    def module(self, context: Any) -> Any:
-        return Node(threshold=1.05)
-
-
-class Clairvoyant(Law):
-    def module(self, context: Any) -> Any:
-        return Node(ahead=True)
-
-
-NEURONS = [
-    (InPlace, "arguments stay"),
-    (Greedy, "arguments stay"),
-    (Habitual, "same twice"),
-    (Crowd, "neurons are independent"),
-    (Batch, "batches can be split"),
-    (Blunt, "gradient reaches the current"),
-    (Explosive, "silence is stable"),
-    (Wide, "precisions agree"),
-    (Silent, "step answers"),
-    (Other, "lower is step"),
-    (Late, "module is step"),
-    (Clairvoyant, "it is causal"),
-]
-# What a fault cannot help breaking as well.
-ALSO = {
-    "Clairvoyant": {"module is step"},
-    "InPlace": {"gradient reaches the current"},
-    "Habitual": {"it is causal", "batches can be split", "neurons are independent"},
-    "Greedy": {"same twice", "it is causal", "precisions agree", "batches can be split"},
-}
-
-
-def broken(check: Any, *args: Any, **given: Any) -> dict[str, str]:
-    """What a check finds, by the title of the check that found it."""
-    with pytest.raises(AssertionError) as caught:
-        check(*args, **given)
-    head, *lines = str(caught.value).splitlines()
-    assert head.endswith("does not conform:")
-    return {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
-
-
-def tells(text: str) -> bool:
-    """Whether a message is a sentence that says what is wrong and one that says what to do."""
-    return bool(re.fullmatch(r".+[.] [A-Z].+[.]", text, re.DOTALL))
-
-
-@pytest.mark.parametrize(("law", "meant"), NEURONS, ids=lambda x: getattr(x, "__name__", ""))
-def test_wrong_neurons_are_caught(law: type, meant: str) -> None:
-    HABIT.clear()
-    found = broken(testing.check_neuron, frozen(law))
-    assert meant in found
-    assert found.keys() <= {meant} | ALSO.get(law.__name__, set()), found
-    assert tells(found[meant]), found[meant]
-
-
-def test_the_right_neuron_is_not() -> None:
-    testing.check_neuron(Law)
-    with pytest.raises(AssertionError, match=r"(?s)raised TypeError.*step"):
-        testing.check_neuron(frozen(type("Short", (), {"step": lambda self, state: None})))
-
-
-@frozen
-class Tied(Law):
-    """Its native form fires above the threshold, its law at it."""
-
-    def module(self, context: Any) -> Any:
-        return Node(above=True)
-
-    def lower(self) -> Neuron:
-        return Neuron("", 1.0)
-
-
-def test_a_neuron_that_is_another_in_integers_is_caught(install: Any) -> None:
-    quantization = pytest.importorskip("snn_quantization.plugin")
-    pytest.importorskip("spikingjelly")
-    install(Entry("ties", plugin(neuron=[Kind("Tied", Tied)])), Entry("snn-q", quantization))
-    found = broken(testing.check_neuron, Kind("Tied", Tied))
-    assert found.keys() == {"module is step", "integers are fake quantisation"}
-    assert tells(found["integers are fake quantisation"])
-    install(Entry("right", plugin(neuron=[Kind("Tied", Law)])), Entry("snn-q", quantization))
-    testing.check_neuron(Kind("Tied", Law))
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("import torch", "imports torch. Move that import"),
-        ("import time\ndone = time.process_time() + 0.2\nwhile time.process_time() < done: pass",
-         "takes 0.2"),
-        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
-    ],
-    ids=["torch", "slow", "broken"],
-)  # fmt: skip
-def test_a_costly_import_is_caught(
-    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = f"costly_{abs(hash(text))}"
-    (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = broken(testing.check_neuron, frozen(type("Costly", (Law,), {"__module__": name})))
-    assert found.keys() == {"import is cheap"}
-    assert said in found["import is cheap"]
+pytestmark = pytest.mark.usefixtures("cheap")
 
 
 @frozen
@@ -458,7 +238,7 @@ def test_wrong_deployers_are_caught(wrong: str, meant: set[str]) -> None:
 
 def test_required_params_are_asked_for() -> None:
     @frozen
-    class Needy(Law):
+    class Needy(Step):
         threshold: float = field()
 
     with pytest.raises(AssertionError, match=r"missing key 'threshold'\. Give the check params"):

@@ -45,7 +45,7 @@ class Run:
 
     def carry(self) -> Report:
         """Everything; the report of it."""
-        plan, manager, context = self.plan, self.plan.registry.manager, self.context("run")
+        plan, out, context = self.plan, self.folder, self.context("run")
         tracker = plan.tracker.act(object, context) if plan.tracker else None
         try:
             if plan.tracker:
@@ -55,13 +55,12 @@ class Run:
             runs = range(plan.bench.first_run, plan.bench.last_run + 1)
             jobs = [Job(m, run) for run in runs for m in plan.models if not m.disabled]
             done = () if self.until == "preprocess" else self.launch(Carrier(self, splits), jobs)
-            bench, versions = plan.bench.name, self.folder.versions
-            report = Report(bench, self.folder.path, plan.document, versions, tuple(done))
+            report = Report(plan.bench.name, out.path, plan.document, out.versions, tuple(done))
             report = self.show(report, context) if report.runs else report
             self.tell("run_finished", report=report)
             return report
         finally:
-            if manager.is_registered(tracker):
+            if (manager := plan.registry.manager).is_registered(tracker):
                 manager.unregister(tracker)
 
     def show(self, report: Report, context: Context) -> Report:
@@ -82,8 +81,7 @@ class Run:
         context = self.context("dataset")
         splits: Splits = self.step("dataset", self.plan.dataset.act, Splits, context)
         for choice in self.plan.preprocessings:
-            step = f"preprocessing {choice.kind}"
-            splits = self.step(step, choice.act, Splits, splits, context)
+            splits = self.step(f"preprocessing {choice.kind}", choice.act, Splits, splits, context)
         for choice in self.plan.augmentations:
             if getattr(choice.config, "evaluate", False):
                 splits = self.step(f"augmentation {choice.kind}", self.augment, choice, splits)
@@ -147,11 +145,10 @@ class Carrier:
                 name = f"{processed.name}.safetensors"
                 files[name] = folder / name
                 session.save(processed.model, files[name])
-        labels = self.splits.samples("test").y
-        known = (processed, labels, folder, (), processed.agreement, files)
+        known = (processed, self.splits.samples("test").y, folder, (), processed.agreement, files)
         report = ModelReport(model.name, job.run, *known)
         if plan.deploy and self.run.until in ("deploy", "evaluate"):
-            report = self.deploy(job, report, session, context)
+            report = self.deploy(report, session, context)
         return report
 
     def train(self, job: Job, session: Session, context: Context) -> Processed:
@@ -191,9 +188,7 @@ class Carrier:
         processed = evolve(processed, activity=activity, agreement=agreement)
         return evolve(processed, prediction=prediction, measures=measures)
 
-    def deploy(
-        self, job: Job, report: ModelReport, session: Session, context: Context
-    ) -> ModelReport:
+    def deploy(self, report: ModelReport, session: Session, context: Context) -> ModelReport:
         """On its target, and compared with the framework spike for spike where it was run."""
         processed, deploy = report.processed, self.run.plan.deploy
         assert deploy is not None
@@ -201,7 +196,7 @@ class Carrier:
             processed = self.examine(processed, session)
         test = self.splits.samples("test").take(slice(deploy.limit))
         act, args = deploy.choice.act, (processed, test, context)
-        made = self.run.step(f"deploy {job.label}", act, Deployed, *args)
+        made = self.run.step(f"deploy {report.folder.name}", act, Deployed, *args)
         report = evolve(report, deployed=(made,), files={**report.files, **made.files})
         if made.prediction is None or processed.prediction is None or self.run.until == "deploy":
             return report
@@ -211,9 +206,14 @@ class Carrier:
 
 
 def shapes(splits: Splits) -> Shapes:
-    """What the training samples ask of a model."""
-    train = splits.samples("train")
-    if splits.classes < 2:
-        raise DataError(f"the data set has {splits.classes} classes; a classifier needs two")
+    """What the samples ask of a model; DataError where they ask for none that can be tested."""
+    if not hasattr(splits.classes, "__index__") or splits.classes < 2:
+        raise DataError(f"the data set has {splits.classes} classes; a classifier needs 2 or more")
+    train, test = splits.samples("train"), splits.samples("test")
+    for of, y in (("train", train.y), ("test", test.y)):
+        if y.min() < 0 or y.max() >= splits.classes:
+            raise DataError(f"{of} labels are {y.min()} to {y.max()}, for {splits.classes} classes")
+    if absent := {*range(splits.classes)} - {*train.y.tolist()}:
+        raise DataError(f"no training sample of class {', '.join(map(str, sorted(absent)))}")
     timesteps = train.x.shape[1] if train.timed else None
     return Shapes(train.x.shape[2 if train.timed else 1 :], (splits.classes,), timesteps)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from attrs import evolve
 from spikingjelly.activation_based import layer as sj
 from spikingjelly.activation_based import neuron
 
@@ -202,6 +203,23 @@ def test_augmentations_get_numpy_batches_and_a_seed_each(tmp_path):
 def test_data_that_does_not_fit_is_refused(tmp_path, change, message):
     wrong = Splits(change(problem()), None, None, 2)
     with pytest.raises(DataError, match=message):
+        session(tmp_path).train(Small(), wrong, Training(1, 16))
+
+
+def test_an_empty_validation_set_is_none(tmp_path):
+    empty, made = splits().test.take(slice(0)), []
+    for folder, valid in (("a", None), ("b", empty)):
+        opened, model = session(tmp_path / folder), Small()
+        trained = opened.train(model, evolve(splits(), valid=valid), Training(1, 16))
+        made.append((trained.history[0].measures, opened.predict(model, splits().test).logits))
+    assert made[0][0] == made[1][0]
+    assert np.array_equal(made[0][1], made[1][1])
+    assert "valid_loss" not in made[1][0]
+
+
+def test_samples_without_values_are_refused(tmp_path):
+    wrong = splits().map(lambda s: evolve(s, x=s.x[:, :0]))
+    with pytest.raises(DataError, match=r"are \(0, 2\): there is nothing in them"):
         session(tmp_path).train(Small(), wrong, Training(1, 16))
 
 

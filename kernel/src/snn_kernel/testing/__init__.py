@@ -14,23 +14,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from snn_kernel.testing.conformance import (
+        check_augmentation,
+        check_catalogue,
         check_dataset,
         check_deployer,
         check_framework,
+        check_launcher,
         check_model,
         check_neuron,
         check_postprocessing,
         check_preprocessing,
+        check_report,
+        check_tracker,
     )
 
 __all__ = [
+    "check_augmentation",
+    "check_catalogue",
     "check_dataset",
     "check_deployer",
     "check_framework",
+    "check_launcher",
     "check_model",
     "check_neuron",
     "check_postprocessing",
     "check_preprocessing",
+    "check_report",
+    "check_tracker",
 ]
 
 

@@ -7,13 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from snn_kernel.testing import data, experiments, importing, neurons, outcomes, torch_forms
+from snn_kernel.testing import (
+    augmentations,
+    catalogues,
+    data,
+    experiments,
+    importing,
+    neurons,
+    outcomes,
+    surroundings,
+    torch_forms,
+)
 from snn_kernel.testing.subject import Check, SkippedError, Subject, failures, title
 
 # The first of each slot is what the others build on.
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "neuron": (
         neurons.step_answers,
+        neurons.outputs_are_spikes,
+        neurons.any_shape,
         neurons.arguments_stay,
         neurons.same_twice,
         neurons.neurons_are_independent,
@@ -22,6 +34,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         neurons.silence_is_stable,
         neurons.precisions_agree,
         neurons.lower_is_step,
+        torch_forms.torch_is_numpy,
         torch_forms.gradient_reaches_the_current,
         torch_forms.module_is_step,
         torch_forms.integers_are_fake_quantisation,
@@ -73,6 +86,25 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         outcomes.results_are_the_frameworks,
         outcomes.a_part_is_enough,
         outcomes.what_cannot_be_lowered_is_refused,
+        importing.import_is_cheap,
+    ),
+    "augmentation": (
+        augmentations.some_batches_are_taken,
+        augmentations.batches_are_sound,
+        augmentations.the_batch_given_stays,
+        augmentations.one_seed_gives_one_batch,
+        importing.import_is_cheap,
+    ),
+    "tracker": (
+        surroundings.an_observer_comes_back,
+        surroundings.it_observes_a_run,
+        importing.import_is_cheap,
+    ),
+    "report": (surroundings.files_come_back, importing.import_is_cheap),
+    "launcher": (surroundings.every_job_is_carried_out, importing.import_is_cheap),
+    "catalogue": (
+        catalogues.kinds_are_mapped,
+        catalogues.kinds_answer_to_their_names,
         importing.import_is_cheap,
     ),
 }
@@ -127,6 +159,31 @@ def check_deployer(
 ) -> None:
     """Deployers, on a small trained model, as in check_postprocessing."""
     _check("deployer", kind, params, framework=framework, model=model, splits=splits)
+
+
+def check_augmentation(kind: Any, params: Any = None) -> None:
+    """Augmentations, on small batches of every layout; `kind` and `params` as in check_neuron."""
+    _check("augmentation", kind, params)
+
+
+def check_tracker(kind: Any, params: Any = None) -> None:
+    """Trackers: their observer, and that it lives through a run of a perceptron in numpy."""
+    _check("tracker", kind, params)
+
+
+def check_report(kind: Any, params: Any = None) -> None:
+    """Reports, of a run of a perceptron in numpy."""
+    _check("report", kind, params)
+
+
+def check_launcher(kind: Any, params: Any = None) -> None:
+    """Launchers, of two runs of a perceptron in numpy."""
+    _check("launcher", kind, params)
+
+
+def check_catalogue(kind: Any, params: Any = None) -> None:
+    """Catalogues: each kind that they list can be had. The kinds are not checked themselves."""
+    _check("catalogue", kind, params)
 
 
 def _check(slot: str, kind: Any, params: Any, **given: Any) -> None:

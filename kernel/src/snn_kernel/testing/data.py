@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from traceback import extract_tb
 from typing import Any
 
-from snn_kernel.errors import SnnkError
-from snn_kernel.signals import Events, Splits
+import numpy as np
+from attrs import evolve
+
+from snn_kernel import signals
+from snn_kernel.errors import DataError, SnnkError
+from snn_kernel.run import shapes
+from snn_kernel.signals import Events, Samples, Splits
 from snn_kernel.testing.splits import every
 from snn_kernel.testing.subject import SkippedError, Subject
 from snn_kernel.testing.values import copied, same
@@ -24,7 +30,8 @@ def data_can_be_loaded(subject: Subject) -> Iterator[str]:
 
 
 def data_are_sound(subject: Subject) -> Iterator[str]:
-    """labels count from 0 to below `classes`, and all sets have one shape."""
+    """a run takes them: two classes or more, labels from 0 to below their number, samples of every
+    class to train on and some to test on, and all sets of one shape."""
     yield from unsound(_loaded(subject))
 
 
@@ -48,9 +55,10 @@ def some_splits_are_taken(subject: Subject) -> Iterator[str]:
 
 
 def made_data_are_sound(subject: Subject) -> Iterator[str]:
-    """what it makes has labels from 0 to below `classes` and sets of one shape."""
-    for _, _, made in _applied(subject)[0]:
-        yield from unsound(made)
+    """a run takes what it makes, as for data sets."""
+    for _, given, made in _applied(subject)[0]:
+        untested = given.test is None and made.test is None
+        yield from unsound(evolve(made, test=made.train) if untested else made)
 
 
 def splits_given_stay(subject: Subject) -> Iterator[str]:
@@ -78,37 +86,59 @@ def applied_twice_the_same(subject: Subject) -> Iterator[str]:
 
 
 def unsound(made: Splits) -> Iterator[str]:
-    """What is wrong with splits."""
-    shapes = set()
+    """What is wrong with splits: all that a run would refuse, and events beyond their size."""
+    sizes = set()
     for name in SETS:
         found = getattr(made, name)
-        if found is None or not len(found):
-            continue
-        labels = found.labels if isinstance(found, Events) else found.y
-        if labels.min() < 0 or labels.max() >= made.classes:
-            yield (
-                f"labels of the {name} set go from {labels.min()} to {labels.max()} with "
-                f"{made.classes} classes. Count labels from 0, and say how many there are."
-            )
         if isinstance(found, Events):
-            shapes.add(tuple(found.size))
-            fields = ((axis, found.records[axis]) for axis in "xyp")
-            highs = zip(fields, found.size, strict=True)
-            if wrong := [axis for (axis, v), high in highs if len(v) and v.max() >= high]:
-                yield (
-                    f"events of the {name} set lie beyond {found.size} in {', '.join(wrong)}. "
-                    "Let size be (width, height, polarities)."
-                )
-        else:
-            shapes.add(found.x.shape[1:])
-    if len(shapes) > 1:
-        yield f"sets have different shapes {sorted(shapes)}. Give every set the same."
+            sizes.add(tuple(found.size))
+            yield from _beyond(found, name)
+        elif found is not None and 0 in found.x.shape[1:]:
+            yield f"samples of the {name} set are {found.x.shape[1:]}. Give them values."
+    if len(sizes) > 1:
+        yield f"sets have events of different sizes {sorted(sizes)}. Give every set the same."
+    seen = made.map(_stand_in) if isinstance(made.train, Events) else made
+    sets = {"": seen, "as a test set, its valid set: ": evolve(seen, test=seen.valid or seen.test)}
+    for of, these in sets.items():
+        try:
+            shapes(these)
+        except DataError as error:
+            yield (
+                f"{of}{error}. A run takes two classes or more, labels from 0 to below their "
+                "number, samples of every class to train on, and others like them to test on."
+            )
+            return
+    shown = {
+        n: s.x.shape[1:] for n in SETS if isinstance(s := getattr(seen, n), Samples) and len(s)
+    }
+    if len({*shown.values()}) > 1:
+        told = ", ".join(f"{name} {shape}" for name, shape in shown.items())
+        yield f"samples of the sets have the shapes {told}. Give every set the same."
+
+
+def _beyond(found: Events, name: str) -> Iterator[str]:
+    fields = ((axis, found.records[axis]) for axis in "xyp")
+    highs = zip(fields, found.size, strict=True)
+    if wrong := [axis for (axis, v), high in highs if len(v) and v.max() >= high]:
+        yield (
+            f"events of the {name} set lie beyond {found.size} in {', '.join(wrong)}. "
+            "Let size be (width, height, polarities)."
+        )
+
+
+def _stand_in(found: Samples | Events) -> Samples:
+    """What is labelled as `found` is; frames are yet to be made of events."""
+    if isinstance(found, Samples):
+        return found
+    return Samples(np.zeros((len(found), 1), np.float32), found.labels, "NC")
 
 
 def _loaded(subject: Subject) -> Any:
     try:
         return subject.config.load(subject.context)
     except SnnkError as error:
+        if extract_tb(error.__traceback__)[-1].filename == signals.__file__:
+            raise  # not of files that are elsewhere, but of what was made of them
         raise SkippedError(
             f"it could not load: {error}. Give the check params with which it can"
         ) from None

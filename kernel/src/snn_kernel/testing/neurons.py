@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from snn_kernel.errors import SnnkError
 from snn_kernel.testing.subject import SkippedError, Subject
 from snn_kernel.testing.values import arrays, copied, same
+from snn_kernel.testing.variants import variants
 from snn_network import Neuron
 
-STEPS, SAMPLES, NEURONS = 24, 4, 12
+# Numbers of timesteps between two looks at a neuron are prime, so that no habit of its own, every
+# second or third step say, comes round in time to look like a law.
+STEPS, BETWEEN, SAMPLES, NEURONS = 23, 14, 4, 12
+SHAPES = ((16, 3), (4, 4, 3), (4, 2, 3, 2))  # of as many currents: [N, C], [N, C, L], [N, C, H, W]
 SILENCE = 1000  # timesteps without input
 GROWTH_MAX = 1e3  # of the largest state while they pass
 FLIPS_MAX = 0.01  # share of spikes that may differ between float32 and float64
@@ -69,6 +74,32 @@ def step_answers(subject: Subject) -> Iterator[str]:
         )
 
 
+def outputs_are_spikes(subject: Subject) -> Iterator[str]:
+    """every output is 0 or what a spike is worth, one number for all neurons."""
+    out = np.stack(rolled(subject.config, currents())[0])
+    worths = np.unique(out[out != 0])
+    if not np.allclose(worths, worths[:1], rtol=1e-6, atol=0):
+        yield (
+            f"its outputs are 0 and {len(worths)} other numbers, {worths[0]:.3g} to "
+            f"{worths[-1]:.3g}. Return (state, spikes), in this order, and as spikes what `fire` "
+            "gave, times one number if a spike is not worth 1."
+        )
+
+
+def any_shape(subject: Subject) -> Iterator[str]:
+    """currents of any shape, images [N, C, H, W] too, give what each gives by itself."""
+    x = currents()
+    flat = np.stack(rolled(subject.config, x)[0])
+    for shape in SHAPES:
+        made = np.stack(rolled(subject.config, x.reshape(STEPS, *shape))[0])
+        if not np.allclose(made.reshape(x.shape), flat, rtol=1e-6, atol=0):
+            yield (
+                f"the same currents give other spikes in the shape {shape} than in {x[0].shape}. "
+                "Compute element by element: neither an axis nor a place on it means anything."
+            )
+            return
+
+
 def arguments_stay(subject: Subject) -> Iterator[str]:
     """step leaves the state and the current that it is given as they are."""
     state = None
@@ -88,7 +119,7 @@ def same_twice(subject: Subject) -> Iterator[str]:
     """the same currents give the same spikes, whatever was run in between."""
     x = currents()
     first, _ = rolled(subject.config, x)
-    rolled(subject.config, 3 * currents(seed=1))
+    rolled(subject.config, 3 * currents(seed=1)[:BETWEEN])
     if not same(first, rolled(subject.config, x)[0]):
         yield (
             "the same currents gave other spikes the second time. Keep everything that lasts in "
@@ -178,21 +209,33 @@ def precisions_agree(subject: Subject) -> Iterator[str]:
 
 
 def lower_is_step(subject: Subject) -> Iterator[str]:
-    """the normal form that lower() gives fires as step does, spike for spike."""
+    """the normal form that lower() gives fires as step does, spike for spike, also with another
+    value of each parameter."""
     if not hasattr(subject.config, "lower"):
         raise SkippedError("it has no lower()")
     normal = subject.config.lower()
     if not isinstance(normal, Neuron):
         yield f"lower() returned {type(normal).__name__}. Return a snn_kernel.network.Neuron."
         return
+    yield from _unlike(subject.config, normal, "")
+    for change, config in variants(subject.config):
+        try:
+            other = config.lower()
+        except SnnkError:  # it has a normal form for some parameters only
+            continue
+        yield from _unlike(config, other, f"with {change}, ")
+
+
+def _unlike(config: Any, normal: Neuron, when: str) -> Iterator[str]:
+    """What its normal form does otherwise than `config`."""
     x = currents()
-    ours, theirs = np.stack(rolled(subject.config, x)[0]), normal_form(normal, x)
-    if (count := int(np.count_nonzero((ours != 0) != (theirs != 0)))) or not np.allclose(
-        ours, theirs, rtol=1e-6, atol=0
-    ):
+    with np.errstate(all="ignore"):
+        ours, theirs = np.stack(rolled(config, x)[0]), normal_form(normal, x)
+    count = int(np.count_nonzero((ours != 0) != (theirs != 0)))
+    if count or not np.allclose(ours, theirs, rtol=1e-6, atol=0):
         yield (
-            f"{count} of {ours.size} spikes of lower() are not those of step. Lower to the same "
-            "numbers, and compute (decay·v + gain·x) + bias in this order."
+            f"{when}{count} of {ours.size} spikes of lower() are not those of step. Lower to the "
+            "same numbers, and compute (decay·v + gain·x) + bias in this order."
         )
 
 

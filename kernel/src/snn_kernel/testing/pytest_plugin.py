@@ -94,7 +94,7 @@ def _items(session: pytest.Session, asked: str) -> Iterator[pytest.Item]:
     if flaws := [f"{o}: {flaw}" for o in offers if (flaw := registry.obstacle(o))]:
         raise pytest.UsageError(f"{OPTION}: {'; '.join(flaws)}")
     for offer in offers:
-        checks = CHECKS.get(offer.slot, ())
+        checks = CHECKS[offer.slot]
         for check in checks if _makeable(offer) else checks[:1]:
             name = f"{offer.slot} {offer.kind.name}: {title(check)}"
             facts = {"offer": offer, "check": check, "given": lambda o=offer: _given(o, offers)}

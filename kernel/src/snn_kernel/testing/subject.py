@@ -94,7 +94,7 @@ def failures(check: Check, subject: Subject) -> list[str]:
         raise
     except IncompleteError as error:
         return [str(error)]
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a kind that ends the process ends no check
         what = f"{subject.name} raised {type(error).__name__}: {error}. "
         return [f"{what}Let it take what this check gives it: {_purpose(check)}"]
 

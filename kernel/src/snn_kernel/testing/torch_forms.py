@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from snn_kernel.errors import ConfigError
 from snn_kernel.registry import Registry
-from snn_kernel.testing.neurons import NEURONS, STEPS, currents, heaviside
+from snn_kernel.testing.neurons import FLIPS_MAX, NEURONS, STEPS, currents, heaviside, rolled
 from snn_kernel.testing.subject import SkippedError, Subject
 from snn_network import INPUT, Network
 from snn_network.reference import Reference
@@ -45,16 +45,33 @@ def gradient_reaches_the_current(subject: Subject) -> Iterator[str]:
             yield from _flows(x, total, "module", "Fire with a surrogate gradient.")
 
 
+def torch_is_numpy(subject: Subject) -> Iterator[str]:
+    """step gives tensors for tensors, with the spikes that it gives for arrays."""
+    torch, x = _torch(), currents()
+    ours = np.stack(rolled(subject.config, x)[0])
+    outputs, _ = rolled(subject.config, torch.from_numpy(x))
+    if kinds := {type(out).__name__ for out in outputs if not isinstance(out, torch.Tensor)}:
+        yield (
+            f"for torch tensors step returned {', '.join(kinds)}. Compute with operators, which "
+            "both have, not with functions of numpy."
+        )
+        return
+    theirs = torch.stack(outputs).numpy()
+    both = (ours != 0) & (theirs != 0)
+    flips = float(np.mean((ours != 0) != (theirs != 0)))
+    if flips > FLIPS_MAX or not np.allclose(ours[both], theirs[both], rtol=1e-6, atol=0):
+        yield (
+            f"{flips:.0%} of its spikes are others for torch tensors than for numpy arrays. "
+            "Models train in torch: let both go through the same lines."
+        )
+
+
 def module_is_step(subject: Subject) -> Iterator[str]:
     """the native torch module fires as step does, spike for spike, in every step mode."""
     if not hasattr(subject.config, "module"):
         raise SkippedError("it has no module()")
     torch, x = _torch(), currents()
-    state, outputs = None, []
-    for current in torch.from_numpy(x):
-        state, out = subject.config.step(state, current, heaviside)
-        outputs.append(out)
-    ours = torch.stack(outputs).numpy()
+    ours = torch.stack(rolled(subject.config, torch.from_numpy(x))[0]).numpy()
     for mode, run in module_outputs(subject):
         theirs = run(x)
         if theirs.shape != ours.shape or not np.allclose(ours, theirs, rtol=1e-6, atol=0):

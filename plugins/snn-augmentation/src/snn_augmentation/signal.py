@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import numpy as np
 from attrs import field, frozen, validators
 from numpy.typing import NDArray
@@ -63,6 +66,8 @@ class TimeShifting(SignalAugmentation):
     before, after: read as in existing files; not both false (default left out).
     """
 
+    example: ClassVar[Mapping[str, Any]] = {"max_shift": 2}
+
     max_shift: int = field(validator=validators.ge(0))
     wrap: bool = False
     fill: float = field(default=0.0, validator=within())
@@ -98,6 +103,8 @@ class Cutout1D(SignalAugmentation):
     evaluate: also on samples that are not trained on (default false).
     before, after: read as in existing files; not both false (default left out).
     """
+
+    example: ClassVar[Mapping[str, Any]] = {"length": 2}
 
     length: int = field(validator=validators.ge(1))
     fill: float = field(default=0.0, validator=within())

@@ -79,7 +79,8 @@ class Session:
         Augmentations get x [N, …, C] and y [N] as numpy arrays, with a seed for each batch.
         Raises DataError where data and model do not fit, RunError where the loss is no number.
         """
-        train, valid = splits.samples("train"), splits.valid and splits.samples("valid")
+        train = splits.samples("train")
+        valid = splits.samples("valid") if splits.valid else None
         examine(model, train, "train", self.framework.timed)
         if valid:
             examine(model, valid, "valid", self.framework.timed)

@@ -228,6 +228,8 @@ def examine(model: Any, samples: Samples, name: str, timed: bool) -> None:
             faults.append(
                 f"samples of the {name} set are {found}, the model takes {model.input_shape[1:]}"
             )
+        if not math.prod(found):
+            faults.append(f"samples of the {name} set are {found}: there is nothing in them")
         if timed and samples.x.shape[1] != model.timesteps:
             faults.append(
                 f"samples of the {name} set have {samples.x.shape[1]} timesteps, the model takes "
