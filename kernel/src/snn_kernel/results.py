@@ -104,15 +104,14 @@ class Processed:
 
 @frozen
 class Deployed:
-    """What a deployer made: files, and, if it ran the network, its prediction and measures; without
-    a prediction, `samples` says on how many samples they are."""
+    """What a deployer made: files, and, if it ran the network, its prediction and measures."""
 
     target: str
     files: Mapping[str, Path] = field(factory=dict)
     prediction: Prediction | None = None
     measures: tuple[Measure, ...] = ()
     tables: tuple[Table, ...] = ()
-    samples: int | None = None
+    samples: int | None = None  # how many it ran, where no prediction tells
 
 
 @frozen
