@@ -28,12 +28,8 @@ from snn_kernel import (
 )
 from snn_kernel.plan import plan
 from snn_kernel.results import agree
-<<<<<<< HEAD
-from snnk import folder, ledger
-=======
 from snn_network import Agreement
-from snnk import ledger
->>>>>>> 402e285 (An agreement says with whom and on how many samples; what the first samples alone were measured on says so)
+from snnk import folder, ledger
 from snnk.command import main
 from snnk.console import Watch
 from snnk.document import read
