@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import statistics
 from pathlib import Path
@@ -19,6 +20,7 @@ from snn_network import Agreement
 from snnk import sheet
 from snnk.command import FORMS
 from snnk.comparison import ABSENT, Comparison, differences, same
+from snnk.console import measures, screen
 from snnk.entry import Conditions, Entry, Made
 from snnk.reference import Picked
 
@@ -195,6 +197,50 @@ def test_a_measure_of_some_repetitions_says_of_how_many() -> None:
     runs = [made(ENERGY), made(ENERGY, run=2), made(run=3)]
     found = Comparison.of([entry(1, *runs), entry(2, made(ENERGY))])
     assert cells(found)[0][4] == "≈ 100 (2 of 3 runs)"
+
+
+def test_agreements_with_others_stand_in_lines_of_their_own() -> None:
+    with_law = Agreement(26, 0, "", {"Linux": 10, "the integer law": 16})
+    sets = (Agreement(10, 1), Agreement(10, 0, "", {"Linux": 10}), with_law)
+    runs = [entry(i, evolve(made(), agreement=a)) for i, a in enumerate(sets)]
+    rows = next(s.rows for s in sheet.sheets(Comparison.of(runs)))
+    assert [row[3:] for row in rows] == [
+        ("agreement", "1 of 10", "–", "", "–", ""),
+        ("agreement with Linux", "–", "0 of 10", "", "–", ""),
+        ("agreement with Linux and the integer law", "–", "–", "", "0 of 26", ""),
+    ]
+
+
+def test_a_limit_is_noted_and_mixes_up_no_measures() -> None:
+    few, single = (evolve(made(ACCURACY), limited={"Linux": n}) for n in (20, 1))
+    found = Comparison.of([entry(1, few, few), entry(2, made(ACCURACY)), entry(3, single)])
+    assert "1: Linux saw the first 20 samples of the test set" in found.notes
+    assert "3: Linux saw the first sample of the test set" in found.notes
+    assert not [note for note in found.notes if note.startswith("2: ")]
+    (line,) = found.lines
+    assert all(line.spreads)
+
+
+def test_results_of_old_ledgers_are_read_as_they_are() -> None:
+    told = made(ACCURACY).as_json()
+    old = told | {"agreement": {"compared": 10, "differing": 0, "first": ""}}
+    del old["limited"]
+    assert Made.read(old) == made(ACCURACY)
+    new = evolve(made(ACCURACY), agreement=Agreement(9, 1, "x", {"Linux": 3}), limited={"Linux": 3})
+    assert Made.read(json.loads(json.dumps(new.as_json()))) == new
+
+
+def test_measures_over_some_samples_say_so(capsys: pytest.CaptureFixture[str]) -> None:
+    told = ("accuracy", "run"), ("instructions", "sample"), ("rom", "run")
+    shown = [Measure(name, 1, "", "counted", per, "Linux") for name, per in told]  # type: ignore[arg-type]
+    screen().print(measures([ACCURACY, *shown], {"Linux": 20}))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip().rpartition("  ")[2] for line in lines] == [
+        ACCURACY.source,
+        "Linux, first 20 samples",
+        "Linux, first 20 samples",
+        "Linux",
+    ]
 
 
 def test_every_model_is_a_column_with_its_own_section() -> None:

@@ -92,8 +92,8 @@ def test_what_the_classes_say(experiment: Path, monkeypatch: Any, capsys: Any) -
     shown(capsys.readouterr().err.splitlines()[-1])
     change = "deploy.deployer.params.wrong=true"
     assert command.main(["run", "toy.toml", change]) == command.DISAGREE
-    lines = capsys.readouterr().out.partition("agreement: ")[2]
-    shown(lines.partition("\n\n")[0])
+    lines = capsys.readouterr().out.partition("\nagreement with")[2]
+    shown("agreement with" + lines.partition("\n\n")[0])
 
 
 def test_what_stands_in_the_way_of_keeping_a_run(

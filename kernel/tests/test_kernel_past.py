@@ -20,6 +20,8 @@ from snnk.console import Watch
 from snnk.document import read
 from snnk.entry import Conditions
 
+AGREED = {"compared": 160, "differing": 0, "first": "", "others": {"Mirror": 20}}
+
 
 def test_show_tells_everything(two: Said) -> None:
     status, out, _ = two("show", "2")
@@ -33,7 +35,7 @@ def test_show_tells_everything(two: Said) -> None:
     assert "[bench]" in lines
     assert "seed = 6" in lines
     assert re.search(r"^parameters +9 +counted +model", out, re.M)
-    assert "agreement: 0 of 160 spikes and logits differ" in out
+    assert "agreement with Mirror: 0 of 160 spikes and logits differ" in out
     (weights,) = (line.split()[1] for line in lines if line.startswith("weights "))
     assert Path(weights).is_file()
     assert "is gone" not in out
@@ -141,9 +143,9 @@ def test_compare_in_the_terminal(two: Said) -> None:
 
 def test_a_narrow_terminal_loses_nothing(two: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = two("compare", "1", "2")[1]
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", "41")
     narrow = two("compare", "1", "2")[1]
-    assert max(map(len, narrow.splitlines())) <= 30
+    assert max(map(len, narrow.splitlines())) <= 41 < max(map(len, wide.splitlines()))
     dull = {"key", "measure", "unit"}  # the header, and commas between labels
     assert set(wide.replace(",", "").split()) - dull <= set(narrow.replace(",", "").split())
     assert "…" not in narrow
@@ -164,7 +166,7 @@ def test_compare_for_machines(two: Said) -> None:
     spread = {"mean": 9.0, "deviation": None, "count": 1}
     assert parameters["values"] == {"1": spread, "2": spread}
     assert parameters["changes"] == {"2": {"how": "ratio", "value": 1.0}}
-    assert found["runs"][1]["agreement"] == {"compared": 160, "differing": 0, "first": ""}
+    assert found["runs"][1]["agreement"] == AGREED
 
 
 def test_one_run_of_one_model_is_nothing_to_compare(two: Said) -> None:
@@ -267,6 +269,10 @@ def test_the_page_has_every_key_of_the_json(two: Said) -> None:
     (shown,) = (d for d in documented if "overrides" in d)
     assert told(two, "show", "1").keys() == shown
     (compared,) = (d for d in documented if "differences" in d)
+    (run,) = (d for d in documented if "limited" in d)
+    found = told(two, "show", "1")["runs"]
+    one = {"runs"} | keys(found) | found[0]["agreement"].keys()
+    assert one == run
     found = told(two, "compare", "1", "2")
     spread, change = (next(iter(found["measures"][0][k].values())) for k in ("values", "changes"))
     assert keys(found) | spread.keys() | change.keys() | {"ratio", "difference"} == compared

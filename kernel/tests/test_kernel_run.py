@@ -28,6 +28,7 @@ from snn_kernel import (
 )
 from snn_kernel.plan import plan
 from snn_kernel.results import agree
+from snn_network import Agreement
 from snnk import folder, ledger
 from snnk.command import main
 from snnk.console import Watch
@@ -51,7 +52,8 @@ def results(experiment: Path, *arguments: str) -> Any:
 def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (made,) = results(experiment, "report.kind=Page")
     assert made["model"] == "one"
-    assert made["agreement"] == {"compared": 160, "differing": 0, "first": ""}
+    known = {"compared": 160, "differing": 0, "first": "", "others": {"Mirror": 20}}
+    assert made["agreement"] == known
     by_name = {m["name"]: m for m in made["measures"]}
     assert by_name["accuracy"]["source"] == "test"
     assert 0 <= by_name["accuracy"]["value"] <= 1
@@ -66,7 +68,7 @@ def test_a_whole_run(experiment: Path, capsys: pytest.CaptureFixture[str]) -> No
     heard += [h for s in [*steps, "deploy one_r1", "report"] for h in (f"{s} …", s)]
     assert LISTENED[1:-1] == heard
     shown = capsys.readouterr()
-    assert "agreement: 0 of 160 spikes and logits differ" in shown.out
+    assert "agreement with Mirror: 0 of 160 spikes and logits differ" in shown.out
     assert "an observer of snnk_run_finished failed" in shown.err
 
 
@@ -129,6 +131,9 @@ def test_two_tables_of_one_name_keep_two_files(experiment: Path) -> None:
 def test_limit_and_until(experiment: Path) -> None:
     (made,) = results(experiment, "deploy.limit=4")
     assert made["agreement"]["compared"] == 4 * (2 * 3 + 2)
+    assert made["agreement"]["others"] == {"Mirror": 4}
+    assert made["limited"] == {"Mirror": 4}
+    assert results(experiment, "deploy.limit=20")[0]["limited"] == {}
     assert results(experiment, "--until", "deploy")[0]["agreement"] is None
     assert "mirror" not in results(experiment, "--until", "train")[0]["files"]
     assert results(experiment, "--until", "preprocess") == []
@@ -386,6 +391,21 @@ def test_a_killed_writer_leaves_a_whole_file(tmp_path: Path) -> None:
         assert len(set(data)) == 1
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_agreement_knows_with_whom() -> None:
+    ours = Prediction(np.zeros((2, 3), np.float32))
+    nobody, board, law = (agree(ours, ours.take(n), who) for n, who in NAMED)
+    assert [a.whom for a in (nobody, board, law)] == ["", "Board", "the law"]
+    both = board + law + board
+    assert both.others == {"Board": 4, "the law": 2}
+    assert both.whom == "Board and the law"
+    assert (both + Agreement(1, 0, "", {"C": 1})).whom == "Board, the law and C"
+    assert (nobody + law).whom == "the law"
+    assert board.others == {"Board": 2}  # adding changes nothing
+
+
+NAMED = ((2, ""), (2, "Board"), (2, "the law"))
 
 
 def test_agree_counts_each_kind_of_difference() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,26 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "digits_quantised.toml"
 SHORT = ("model.0.epochs=1", "postprocessing.1.params.epochs=0", "deploy.limit=20")
 
 
-def run(folder: Path) -> tuple[int, Any]:
+def run(folder: Path, *changes: str) -> tuple[int, Any]:
     results = folder / "results.json"
-    asked = ["run", str(EXAMPLE), *SHORT, "--out", str(folder), "--json", str(results)]
-    status = main(asked)
+    asked = ["run", str(EXAMPLE), *SHORT, *changes, "--out", str(folder)]
+    status = main([*asked, "--json", str(results)])
     (only,) = json.loads(results.read_text())["runs"]
     return status, only
 
 
-def test_the_law_is_asked_on_every_run(tmp_path: Path) -> None:
+def test_the_law_is_asked_on_every_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, made = run(tmp_path)
     assert status == 0
     # 16 samples by the law, 20 by the engine: four timesteps of three populations, ten logits
     neurons = 16 * 8 * 8 + 32 * 8 * 8 + 64
     assert made["agreement"]["compared"] == (16 + 20) * (4 * neurons + 10)
     assert made["agreement"]["differing"] == 0
+    assert made["agreement"]["others"] == {"ZigEngine": 20, "the integer law": 16}
+    assert made["limited"] == {"ZigEngine": 20}
+    out = capsys.readouterr().out
+    assert re.search(r"^accuracy .* ZigEngine, first 20 samples *$", out, re.M)
+    assert "\nagreement with ZigEngine and the integer law: 0 of " in out
     assert {"quantization", "formats", "energy"} <= made["files"].keys()
 
 
@@ -51,4 +57,18 @@ def test_a_difference_from_the_law_is_named_and_ends_with_status_3(
         "compared": made["agreement"]["compared"],
         "differing": 1,
         "first": f"the integer law: {place}",
+        "others": {"ZigEngine": 20, "the integer law": 16},
     }
+
+
+def test_code_that_is_not_run_agrees_with_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The law was asked of the model; the C for a project of one's own was not."""
+    pytest.importorskip("snn_codegen")
+    status, made = run(tmp_path, 'deploy={target="Source"}')
+    assert status == 0
+    assert made["agreement"]["others"] == {"the integer law": 16}
+    assert "\nagreement with the integer law: 0 of " in capsys.readouterr().out
+    (page,) = tmp_path.rglob("report.html")
+    assert "agreement with the integer law" in page.read_text("utf-8")

@@ -33,8 +33,7 @@ class Measure:
 
 @frozen
 class Table:
-    """Named columns and rows of text and numbers (all in `unit`, if given), kept as CSV; `brief`
-    are the columns that a terminal shows, if any."""
+    """Rows of text and numbers (all in `unit`), kept as CSV; a terminal shows columns `brief`."""
 
     name: str
     columns: tuple[str, ...]
@@ -111,6 +110,7 @@ class Deployed:
     prediction: Prediction | None = None
     measures: tuple[Measure, ...] = ()
     tables: tuple[Table, ...] = ()
+    samples: int | None = None  # how many it ran, where no prediction tells
 
 
 @frozen

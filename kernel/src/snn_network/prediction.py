@@ -32,16 +32,27 @@ class Prediction:
 
 @frozen
 class Agreement:
-    """Spikes and logits of others (a deployed network, the integer law) against the framework's,
-    element by element; `first` names the first difference: layer, sample, timestep, neuron."""
+    """Spikes and logits of `others` (a deployed network, the integer law) against the framework's,
+    element by element; `first` names the first difference: layer, sample, timestep, neuron.
+    `others` tells on how many samples each was compared."""
 
     compared: int
     differing: int
     first: str = ""
+    others: Mapping[str, int] = field(factory=dict)
 
     def __add__(self, other: Agreement) -> Agreement:
         counts = (self.compared + other.compared, self.differing + other.differing)
-        return Agreement(*counts, self.first or other.first)
+        others = dict(self.others)
+        for who, samples in other.others.items():
+            others[who] = others.get(who, 0) + samples
+        return Agreement(*counts, self.first or other.first, others)
+
+    @property
+    def whom(self) -> str:
+        """The names of `others` as a text, empty where they are not known."""
+        *rest, last = self.others or ("",)
+        return f"{', '.join(rest)} and {last}" if rest else last
 
 
 def agree(ours: Prediction, theirs: Prediction, who: str = "") -> Agreement:
@@ -50,7 +61,8 @@ def agree(ours: Prediction, theirs: Prediction, who: str = "") -> Agreement:
     compared = sum(len(s) * s.shape[1] * ours.neurons[layer] for layer, s in ours.spikes.items())
     found = list(_differences(ours, theirs))
     first = f"{who}: {found[0][1]}" if who and found else found[0][1] if found else ""
-    return Agreement(compared + ours.logits.size, sum(n for n, _ in found), first)
+    others = {who: len(ours.logits)} if who else {}
+    return Agreement(compared + ours.logits.size, sum(n for n, _ in found), first, others)
 
 
 def _differences(ours: Prediction, theirs: Prediction) -> Iterator[tuple[int, str]]:

@@ -13,6 +13,7 @@ from attrs import asdict, frozen
 from snn_kernel.results import Measure
 from snn_network import Agreement
 from snnk.entry import DONE, Entry, Made, as_text
+from snnk.figures import first_samples
 from snnk.reference import Picked
 from snnk.toml import key
 
@@ -227,6 +228,9 @@ def _notes(columns: Sequence[Column], tables: Sequence[Any], whole: bool) -> Ite
             yield f"{column.name}: {state}"
         if not table:
             yield f"{column.name}: its configuration is not recorded"
+        limited = {who: n for made in column.made for who, n in made.limited.items()}
+        for who, seen in limited.items():
+            yield f"{column.name}: {who} saw the {first_samples(seen)} of the test set"
         if (count := len(column.made)) > 1:
             yield f"{column.name}: mean ± standard deviation of {count} runs"
     if not whole:

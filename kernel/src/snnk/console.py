@@ -17,7 +17,8 @@ from rich.text import Text
 from snn_kernel.hookspecs import hookimpl
 from snn_kernel.results import Measure, Report, Table
 from snn_network import Agreement
-from snnk.figures import figure, unit
+from snnk.entry import Made
+from snnk.figures import figure, first_samples, unit
 
 _ROWS_MAX = 24  # the rest of a longer table is in its CSV file and in the report
 _WIDTH_MAX = 1000  # columns of a pipe
@@ -83,7 +84,7 @@ def show(report: Report) -> None:
     console = screen()
     for run in report.runs:
         console.print(Text.assemble("\n", (run.model, "bold"), f", run {run.run}"))
-        console.print(measures(run.measures))
+        console.print(measures(run.measures, Made.of(run).limited))
         if run.agreement:
             console.print(agreement(run.agreement))
         for table in run.tables:
@@ -100,24 +101,29 @@ def screen() -> Console:
     return Console(highlight=False, markup=False, width=width)  # names may hold brackets
 
 
-def measures(shown: Iterable[Measure], how: bool = False) -> Grid:
-    """A line for each measure; on demand with how it came about."""
+def measures(shown: Iterable[Measure], limited: Mapping[str, int], how: bool = False) -> Grid:
+    """A line for each measure; what is over samples of a `limited` target says over how many. On
+    demand with how it came about."""
     grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     columns: tuple[JustifyMethod, ...] = ("left", "right", "left", "left", "left")
     for justify in columns:
         grid.add_column(justify=justify)
     for m in shown:
-        known = (m.how, m.source) if how else (m.source,)
+        sampled = m.name == "accuracy" or m.per == "sample"
+        few = first_samples(limited[m.source]) if sampled and m.source in limited else ""
+        source = f"{m.source}, {few}" if few else m.source
+        known = (m.how, source) if how else (source,)
         grid.add_row(m.name, figure(m, m.value), unit(m), *(Text(k, "dim") for k in known))
     return grid
 
 
 def agreement(found: Agreement) -> Text:
-    """What the comparison with a deployed network came to."""
-    what = f"{found.differing:,} of {found.compared:,} spikes and logits differ"
+    """What the comparison with a deployed network, or the integer law, came to."""
+    title = f"agreement with {found.whom}" if found.whom else "agreement"
+    what = f"{title}: {found.differing:,} of {found.compared:,} spikes and logits differ"
     if not found.differing:
-        return Text(f"agreement: {what}\n", "green")
-    return Text(f"agreement: {what}, the first at {found.first}\n", "red")
+        return Text(f"{what}\n", "green")
+    return Text(f"{what}, the first at {found.first}\n", "red")
 
 
 def _step(sign: tuple[str, str], step: str, seconds: float) -> Text:

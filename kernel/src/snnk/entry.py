@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import asdict, evolve, field, fields, frozen
 
-from snn_kernel.results import Measure, ModelReport
+from snn_kernel.results import Deployed, Measure, ModelReport
 from snn_network import Agreement
 from snnk.folder import LOCK
 from snnk.leftovers import alive
@@ -39,19 +39,23 @@ class Conditions:
 
 @frozen
 class Made:
-    """What one model in one run of the bench came to."""
+    """What one model in one run of the bench came to; `limited` are targets that did not see all
+    test samples, with how many, the first ones, they saw."""
 
     model: str
     run: int
     measures: tuple[Measure, ...]
     agreement: Agreement | None
     files: Mapping[str, Path]
+    limited: Mapping[str, int] = field(factory=dict)
 
     @classmethod
     def of(cls, one: ModelReport, files: Mapping[str, Path] | None = None) -> Made:
         """What is reported of one model, with the files of the whole report."""
         every = {**one.files, **(files or {})}
-        return cls(one.model, one.run, one.measures, one.agreement, every)
+        seen = ((d.target, _samples(d)) for d in one.deployed)
+        limited = {who: n for who, n in seen if n is not None and n < len(one.labels)}
+        return cls(one.model, one.run, one.measures, one.agreement, every, limited)
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Made:
@@ -59,7 +63,8 @@ class Made:
         measures = tuple(Measure(**m | {"value": 0 + m["value"]}) for m in told["measures"])
         agreement = Agreement(**told["agreement"]) if told["agreement"] else None
         files = {name: Path(path) for name, path in told["files"].items()}
-        return cls(told["model"], told["run"], measures, agreement, files)
+        known = (told["model"], told["run"], measures, agreement, files)
+        return cls(*known, told.get("limited", {}))  # ledgers once did not have it
 
     @property
     def label(self) -> str:
@@ -144,6 +149,11 @@ class Entry:
 def as_text(time: datetime | None) -> str:
     """As ISO 8601 has it; empty where it is not known."""
     return time.isoformat() if time else ""
+
+
+def _samples(deployed: Deployed) -> int | None:
+    """On how many samples it ran, if it did and says so."""
+    return len(deployed.prediction.logits) if deployed.prediction else deployed.samples
 
 
 def _time(text: str | None) -> datetime | None:

@@ -22,6 +22,11 @@ def unit(measure: Measure) -> str:
     return measure.unit + (f"/{measure.per}" if measure.per != "run" else "")
 
 
+def first_samples(count: int) -> str:
+    """That a measure is not over the whole test set."""
+    return f"first {'sample' if count == 1 else f'{count:,} samples'}"
+
+
 def number(value: float, digits: int = 4) -> str:
     """Integers and what is large whole, thousands separated; so many digits of anything else."""
     whole = float(value).is_integer() or abs(value) >= 10 ** (digits - 1)

@@ -31,7 +31,7 @@ def show(picked: Picked) -> None:
         console.print(Text("\n" + write(entry.conditions.document)), soft_wrap=True)
     for made in entry.made:
         console.print(Text.assemble((made.model, "bold"), f", run {made.run}"))
-        console.print(measures(made.measures, how=True))
+        console.print(measures(made.measures, made.limited, how=True))
         if made.agreement:
             console.print(agreement(made.agreement))
     files = list(entry.files())

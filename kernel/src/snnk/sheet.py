@@ -46,10 +46,11 @@ def sheets(comparison: Comparison) -> Iterator[Sheet]:
         yield Sheet("configuration", 1, ("key", *names), rows)
     counts = [len(column.made) for column in comparison.columns]
     rows = tuple(_measured(line, counts) for line in comparison.lines)
-    if any(comparison.agreements):
-        agreed = map(_agreed, comparison.agreements)
-        what = ("differing", "", "counted", "agreement")
-        rows += ((*what, *_alternating(list(agreed), [""] * (len(names) - 1))),)
+    for whom in dict.fromkeys(a.whom for a in comparison.agreements if a):
+        agreed = [_agreed(a if a and a.whom == whom else None) for a in comparison.agreements]
+        source = f"agreement with {whom}" if whom else "agreement"
+        cells = _alternating(agreed, [""] * (len(names) - 1))
+        rows += (("differing", "", "counted", source, *cells),)
     if rows:
         changes = [f"vs {names[0]}"] * (len(names) - 1)
         header = ("measure", "unit", "how", "source", *_alternating(names, changes))

@@ -176,6 +176,8 @@ def test_what_does_not_fit_is_said_with_both_numbers(tmp_path):
     image = Image((tmp_path / "probe.elf").read_bytes())
     assert f"needs {image.rom} bytes of flash, CortexM has 1000" in flash
     assert f"needs {image.ram + STACK} bytes of RAM, CortexM has 2000" in ram
+    assert f"({STACK} of these bytes are the reserve that the key 'stack' sets; fewer" in ram
+    assert "stack" not in flash
 
 
 def test_sources_that_do_not_compile_say_why(tmp_path):

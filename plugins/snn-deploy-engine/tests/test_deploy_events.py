@@ -48,7 +48,8 @@ def test_accuracy_and_counters(context):
     told = []
     context = evolve(context, progress=lambda *what: told.append(what))
     made = ZigEngine(execution="event").deploy(processed(network()), pictures(), context)
-    assert (made.target, made.prediction) == ("ZigEngine", None)
+    known = (made.target, made.prediction, made.samples)
+    assert known == ("ZigEngine", None, len(pictures()))
     measures = {m.name: m.value for m in made.measures}
     assert measures["accuracy"] == pytest.approx(2 / 3)
     # Four pixels thrice, then six output spikes of two halves each, in the first two samples.

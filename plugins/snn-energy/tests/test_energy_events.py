@@ -189,7 +189,7 @@ def test_compat_counts_no_events():
 def planned(*configs, spiking=True):
     items = tuple(SimpleNamespace(choice=SimpleNamespace(config=c)) for c in configs)
     framework = SimpleNamespace(kind="PyTorch", config=SimpleNamespace(spiking=spiking))
-    return SimpleNamespace(framework=framework, postprocessings=items)
+    return SimpleNamespace(framework=framework, postprocessings=items, models=())
 
 
 COUNTING = SimpleNamespace(counts_events=True)
@@ -205,3 +205,25 @@ def test_who_counts_comes_first(tool):
     (fault,) = tool.check(planned(COUNTING, tool, spiking=False), "")
     assert fault.endswith("PyTorch trains none")
     assert not list(attrs.evolve(tool, source="estimated").check(planned(tool), ""))
+
+
+@pytest.mark.parametrize("source", ["estimated", "counted", "both"])
+@pytest.mark.parametrize("tool", [METRIC, OperationCounter()])
+def test_a_neuron_without_a_lowered_form_is_found_when_planning(tool, source):
+    tool = attrs.evolve(tool, source=source)
+
+    def model(name, neuron):
+        return SimpleNamespace(name=name, choice=SimpleNamespace(config=neuron))
+
+    lowered = SimpleNamespace(lower=print)
+    models = (
+        model("bare", SimpleNamespace(neuron=SimpleNamespace())),
+        model("fine", SimpleNamespace(neuron=lowered)),
+        model("formal", SimpleNamespace()),
+    )
+    plan = planned(COUNTING, tool)
+    plan.models = models
+    (fault,) = tool.check(plan, "")
+    assert fault.startswith("model 'bare': its neuron SimpleNamespace has no lowered form")
+    assert "use IFNode, LIFNode, ATIF or another neuron with lower()" in fault
+    assert fault.endswith(f"or remove {type(tool).__name__})")

@@ -1,11 +1,12 @@
 """The three forms of IFNode and LIFNode agree, and what a user may write is checked."""
 
+import math
 from pathlib import Path
 
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from snn_kernel import Context
@@ -67,6 +68,24 @@ def test_law_module_and_document_agree(node, seed):
         assert np.array_equal(state, module.v.numpy())
 
 
+@given(
+    st.floats(0, width=64, exclude_min=True),
+    st.one_of(st.just(False), st.floats(width=64)),
+    st.floats(1, exclude_min=True),
+)
+def test_what_is_accepted_has_a_normal_form(threshold, reset, tau):
+    """Found when planning: a document takes finite float32 alone."""
+    try:
+        node = LIFNode(v_threshold=threshold, v_reset=reset, tau=tau)
+    except ValueError:
+        assume(max(threshold, abs(reset), tau) > 3e38 or threshold < 2e-45 or math.isnan(reset))
+        return
+    made = node.lower()
+    numbers = (made.threshold, made.value, made.decay, made.gain, made.bias, made.tau)
+    assert np.isfinite(np.array(numbers, np.float32)).all()
+    assert np.float32(made.threshold) > 0
+
+
 @given(nodes)
 def test_normal_form_is_the_charge(node):
     v, x, normal = 0.3, 0.7, node.lower()
@@ -99,6 +118,12 @@ def test_detach_reset_stops_the_gradient(detach, gradient):
         (IFNode, {"v_reset": True}, "v_reset is false for a soft reset"),
         (IFNode, {"v_reset": float("nan")}, "v_reset must be a finite number"),
         (IFNode, {"v_threshold": 0.0}, "v_threshold must be a finite number above 0"),
+        (IFNode, {"v_threshold": 1e300}, "v_threshold .* above 0, also as float32, not 1e\\+300"),
+        (IFNode, {"v_threshold": 10**400}, "v_threshold must be a finite number above 0"),
+        (IFNode, {"v_threshold": 1e-46}, "v_threshold .* above 0, also as float32, not 1e-46"),
+        (IFNode, {"v_reset": -1e39}, "v_reset must be a finite number, also as float32"),
+        (LIFNode, {"tau": 1e39}, "tau .* above 1 timestep, also as float32"),
+        (LIFNode, {"tau": float("nan")}, "tau must be a finite number above 1"),
         (IFNode, {"step_mode": "x"}, "step_mode"),
         (IFNode, {"backend": "tpu"}, "backend"),
         (LIFNode, {"tau": 1.0}, "tau must be a finite number above 1"),

@@ -149,7 +149,7 @@ def model_report(
         labels,
         at,
         (deployed,),
-        Agreement(compared, differing, first),
+        Agreement(compared, differing, first, {"engine": SAMPLES}),
         {**files, "network": at / "network.snn"},
     )
 

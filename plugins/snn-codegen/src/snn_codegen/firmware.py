@@ -144,11 +144,15 @@ def _compile(
 
 def _fit(name: str, image: Image, target: str, board: Board, limits: Limits) -> None:
     """RunError unless flash and RAM suffice."""
-    needs = {"flash": (image.rom, limits.flash), "RAM": (image.ram + limits.stack, limits.ram)}
     hint = f"fewer or smaller filters, fewer bits, or a larger board than {board.machine}"
+    stack = f"{limits.stack} of these bytes are the reserve that the key 'stack' sets; {hint}"
+    needs = (
+        ("flash", image.rom, limits.flash, hint),
+        ("RAM", image.ram + limits.stack, limits.ram, stack),
+    )
     faults = [
-        Fault("", f"'{name}' needs {needed} bytes of {memory}, {target} has {there}", hint=hint)
-        for memory, (needed, there) in needs.items()
+        Fault("", f"'{name}' needs {needed} bytes of {memory}, {target} has {there}", hint=mend)
+        for memory, needed, there, mend in needs
         if needed > there
     ]
     if faults:

@@ -18,7 +18,8 @@ def faults(plan: Any, place: str, allowed: tuple[str, ...]) -> Iterator[str]:
         if neuron is not None and not hasattr(neuron, "lower"):
             yield (
                 f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered form, so "
-                f"it cannot become C (give it lower(), or remove this)"
+                "it cannot become C (use IFNode, LIFNode, ATIF or another neuron with lower(), "
+                "or remove this)"
             )
         params = _quantised(model, before)
         made = arithmetic(params.of("w").bits) if params is not None else "float32"

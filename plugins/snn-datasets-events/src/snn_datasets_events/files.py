@@ -58,8 +58,11 @@ def of_npy(blob: bytes, where: str) -> list[NDArray[Any]]:
         raise DataError(Fault(where, f"events have the fields x, y, t, p; found {found}", "", hint))
     if wrong := [name for name in FIELDS if dtype[name].kind not in "iuf"]:
         raise DataError(Fault(where, f"the fields {', '.join(wrong)} are not numbers"))
+    if len(shape) != 1:
+        what = f"holds an array of shape {shape}, not one record after the other"
+        raise DataError(Fault(where, what, hint="numpy.save(path, records.ravel())"))
     left = len(blob) - file.tell()
-    if len(shape) != 1 or left != shape[0] * dtype.itemsize:
+    if left != shape[0] * dtype.itemsize:
         what = f"holds {left} bytes of data; its header says {shape} of {dtype.itemsize} each"
         raise DataError(Fault(where, what, hint="fetch it again"))
     records = np.frombuffer(blob, dtype, offset=file.tell())

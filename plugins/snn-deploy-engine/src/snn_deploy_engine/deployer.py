@@ -167,6 +167,7 @@ class ZigEngine:
             files={"network": path},
             measures=_measures(self.target, accuracy, spikes, len(samples), seconds),
             tables=(_counters(self.target, found), *formats),
+            samples=len(samples),
         )
 
 

@@ -39,7 +39,8 @@ def obstacles(plan: Any, place: str, instead: str) -> Iterator[str]:
         if neuron is not None and not hasattr(neuron, "lower"):
             yield (
                 f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered "
-                f"form, so {TARGET} cannot run it (give it lower(), or {instead})"
+                f"form, so {TARGET} cannot run it (use IFNode, LIFNode, ATIF or another neuron "
+                f"with lower(), or {instead})"
             )
     done = getattr(plan, "postprocessings", ())
     before = takewhile(lambda item: item.choice.place != place, done)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from snn_energy.elementary import Compat, Source
-from snn_energy.planned import uncountable, uncounted
+from snn_energy.planned import uncountable, uncounted, unlowered
 
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
@@ -34,8 +34,10 @@ class OperationCounter:
         uncountable(self.source, self.compat)
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
-        """Counted events must have been counted by then, of a spiking network."""
-        return uncounted(self, plan)
+        """Every model must have a lowered form; counted events must have been counted by then, of
+        a spiking network."""
+        yield from unlowered(plan, type(self).__name__)
+        yield from uncounted(self, plan)
 
     def apply(
         self, processed: Processed, splits: Splits, session: Session, context: Context

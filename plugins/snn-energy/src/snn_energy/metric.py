@@ -17,7 +17,7 @@ from snn_energy.elementary import (
     access_pj,
     operation_pj,
 )
-from snn_energy.planned import uncountable, uncounted
+from snn_energy.planned import uncountable, uncounted, unlowered
 
 if TYPE_CHECKING:
     from snn_kernel import Context, Outcome, Processed, Session, Splits
@@ -102,8 +102,10 @@ class EnergyEstimationMetric:
             raise ValueError(f"mem_width = {self.mem_width}: " + "; ".join(wrong))
 
     def check(self, plan: Any, place: str) -> Iterator[str]:
-        """Counted events must have been counted by then, of a spiking network."""
-        return uncounted(self, plan)
+        """Every model must have a lowered form; counted events must have been counted by then, of
+        a spiking network."""
+        yield from unlowered(plan, type(self).__name__)
+        yield from uncounted(self, plan)
 
     @property
     def costs(self) -> Costs:

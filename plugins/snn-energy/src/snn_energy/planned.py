@@ -1,4 +1,4 @@
-"""Counted events must be counted before they are costed: what is checked before anything runs."""
+"""What is costed must be there: a lowered network, and counted events where these are asked for."""
 
 from __future__ import annotations
 
@@ -16,6 +16,18 @@ def uncountable(source: Source, compat: Compat | None) -> None:
     """ValueError where counted figures are asked of a system that has none."""
     if source != "estimated" and compat:
         raise ValueError(f"source = '{source}': compat = '{compat}' counts no events")
+
+
+def unlowered(plan: Any, kind: str) -> Iterator[str]:
+    """Why models of `plan` will have no network document, which `kind` reads."""
+    for model in plan.models:
+        neuron = getattr(model.choice.config, "neuron", None)
+        if neuron is not None and not hasattr(neuron, "lower"):
+            yield (
+                f"model '{model.name}': its neuron {type(neuron).__name__} has no lowered form, "
+                f"on which {kind} works (use IFNode, LIFNode, ATIF or another neuron with "
+                f"lower(), or remove {kind})"
+            )
 
 
 def uncounted(config: Any, plan: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ Spiking Neural Networks", Frontiers in Neuroscience 17 (2023).
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
 BACKENDS = ("torch", "cupy", "triton", "cuda", "inductor")
 
 
+def _single(value: float) -> float:
+    """`value` as float32, in which networks compute; infinite where it is too large for that."""
+    try:
+        (made,) = struct.unpack("f", struct.pack("f", float(value)))
+    except OverflowError:
+        return math.inf
+    return float(made)
+
+
 def _positive(_: Any, attribute: Any, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{attribute.name} must be a finite number above 0, not {value}")
+    if not 0 < _single(value) < math.inf:
+        what = f"{attribute.name} must be a finite number above 0"
+        raise ValueError(f"{what}, also as float32, not {value}")
 
 
 def _soft(_: Any, attribute: Any, value: float | bool) -> None:
@@ -71,6 +82,12 @@ class ATIF:
         if self.vth_init_h < self.vth_init_l:
             raise ValueError(
                 f"vth_init_h, {self.vth_init_h}, is below vth_init_l, {self.vth_init_l}"
+            )
+        low, high = self.bounds
+        if not 0 < _single(low) <= _single(high) < math.inf:
+            raise ValueError(
+                f"v_threshold times vth_init_l and vth_init_h, {low} and {high}, must be finite "
+                "numbers above 0, also as float32"
             )
 
     @property

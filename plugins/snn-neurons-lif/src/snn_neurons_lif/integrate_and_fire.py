@@ -9,6 +9,7 @@ Advances 9 (2023), eq. 1-3.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
 BACKENDS = ("torch", "cupy", "triton", "cuda", "inductor")
 
 
-def _finite(_: Any, attribute: Any, value: float) -> None:
-    if not math.isfinite(value):
-        raise ValueError(f"{attribute.name} must be a finite number, not {value}")
+def _single(value: float) -> float:
+    """`value` as float32, in which networks compute; infinite where it is too large for that."""
+    try:
+        (made,) = struct.unpack("f", struct.pack("f", float(value)))
+    except OverflowError:
+        return math.inf
+    return float(made)
 
 
 def _positive(_: Any, attribute: Any, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{attribute.name} must be a finite number above 0, not {value}")
+    if not 0 < _single(value) < math.inf:
+        what = f"{attribute.name} must be a finite number above 0"
+        raise ValueError(f"{what}, also as float32, not {value}")
+
+
+def _finite(_: Any, attribute: Any, value: float) -> None:
+    if not math.isfinite(_single(value)):
+        raise ValueError(f"{attribute.name} must be a finite number, also as float32, not {value}")
 
 
 def _reset(_: Any, attribute: Any, value: float | bool) -> None:
@@ -42,8 +53,9 @@ def _reset(_: Any, attribute: Any, value: float | bool) -> None:
 
 
 def _tau(_: Any, attribute: Any, value: float) -> None:
-    if not 1 < value < math.inf:
-        raise ValueError(f"tau must be a finite number above 1 timestep, not {value}")
+    if value <= 1 or not math.isfinite(_single(value)):
+        what = "tau must be a finite number above 1 timestep"
+        raise ValueError(f"{what}, also as float32, not {value}")
 
 
 @frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from attrs import frozen
@@ -17,8 +17,8 @@ from snn_report.rates import Rate
 
 @frozen
 class Headline:
-    """What is absent is None; energy in nJ per sample, with how it was found; `compared` test
-    samples were run on the target."""
+    """What is absent is None; energy in nJ per sample, with how it was found; `ran` says how many
+    test samples, the first ones, each target has run, where that is known."""
 
     accuracy: float | None
     samples: int
@@ -28,7 +28,7 @@ class Headline:
     spikes: float | None
     rate: float | None
     agreement: Agreement | None
-    compared: int
+    ran: Mapping[str, int]
     parameters: int | None
     seconds: float | None
     epochs: int
@@ -48,7 +48,7 @@ class Tile:
 def headline(report: ModelReport, rates: Iterable[Rate]) -> Headline:
     """The figures of `report`, whose layers spike at `rates`; counted if no measure says them."""
     energy_nj, how = _energy(report)
-    ran = [len(d.prediction.logits) for d in report.deployed if d.prediction]
+    ran = {d.target: n for d in report.deployed if (n := _ran(d)) is not None}
     found = list(rates)
     spikes, chances = sum(r.spikes for r in found), sum(r.chances for r in found)
     history = report.processed.trained.history
@@ -61,7 +61,7 @@ def headline(report: ModelReport, rates: Iterable[Rate]) -> Headline:
         spikes=spikes if found else None,
         rate=spikes / chances if chances else None,
         agreement=report.agreement,
-        compared=max(ran, default=0),
+        ran=ran,
         parameters=_parameters(report),
         seconds=sum(e.seconds for e in history) if history else None,
         epochs=len(history),
@@ -75,12 +75,12 @@ def tiles(head: Headline) -> tuple[Tile, ...]:
         note = _many(head.samples, "test sample") if head.samples else ""
         made.append(_share("test accuracy", head.accuracy, note))
     for target, accuracy in head.deployed:
-        note = ""
-        if head.accuracy is not None and math.isfinite(accuracy):
-            note = _difference(accuracy - head.accuracy, head)
+        note, known = limit(head, target), head.accuracy is not None and target in head.ran
+        if not note and known and math.isfinite(accuracy):
+            note = _difference(accuracy - head.accuracy)
         made.append(_share(f"accuracy on {target}", accuracy, note))
     if head.agreement:
-        made.append(_agreed(head.agreement, head.compared))
+        made.append(_agreed(head.agreement))
     if head.energy_nj is not None:
         made.append(Tile("energy per sample", number(head.energy_nj), "nJ", head.energy_how))
     if head.spikes is not None:
@@ -105,23 +105,30 @@ def _share(label: str, value: float, note: str) -> Tile:
     return Tile(label, figure, unit, note)
 
 
-def _difference(points: float, head: Headline) -> str:
-    if head.compared < head.samples:
-        return f"on the first {_many(head.compared, 'sample')}" if head.compared else ""
+def limit(head: Headline, target: str) -> str:
+    """That `target` ran some of the test samples only; empty if it ran all."""
+    ran = head.ran.get(target, head.samples)
+    few = "sample" if ran == 1 else _many(ran, "sample")
+    return f"on the first {few}" if ran < head.samples else ""
+
+
+def _difference(points: float) -> str:
     if abs(points) < 5e-5:
         return "the same as in the framework"
     return f"{'+' if points > 0 else '−'}{abs(100 * points):.2f} points from the framework"
 
 
-def _agreed(agreement: Agreement, samples: int) -> Tile:
-    on = f" on {_many(samples, 'sample')}" if samples else ""
+def _agreed(agreement: Agreement) -> Tile:
+    title = f"agreement with {agreement.whom}" if agreement.whom else "agreement"
+    *counts, last = agreement.others.values() or (0,)
+    on = f" on {' and '.join((*map(number, counts), _many(last, 'sample')))}" if last else ""
     compared = f"of {number(agreement.compared)} spikes and logits differ{on}"
     if not agreement.compared:
-        return Tile("agreement", "–", "", "nothing was compared", "bad")
+        return Tile(title, "–", "", "nothing was compared", "bad")
     if not agreement.differing:
-        return Tile("agreement", "0", "", compared, "good")
+        return Tile(title, "0", "", compared, "good")
     first = f"; first: {agreement.first}" if agreement.first else ""
-    return Tile("agreement", number(agreement.differing), "", f"{compared}{first}", "bad")
+    return Tile(title, number(agreement.differing), "", f"{compared}{first}", "bad")
 
 
 def _test(report: ModelReport) -> float | None:
@@ -132,6 +139,10 @@ def _test(report: ModelReport) -> float | None:
     if prediction is None or not len(report.labels) or len(prediction.logits) != len(report.labels):
         return None
     return prediction.accuracy(report.labels)
+
+
+def _ran(deployed: Deployed) -> int | None:
+    return len(deployed.prediction.logits) if deployed.prediction else deployed.samples
 
 
 def _on(deployed: Deployed, report: ModelReport) -> float | None:

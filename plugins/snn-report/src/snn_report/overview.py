@@ -11,7 +11,7 @@ from attrs import frozen
 
 from snn_report.axis import Axis
 from snn_report.chapter import Chapter
-from snn_report.headline import Headline
+from snn_report.headline import Headline, limit
 from snn_report.number import THIN, number
 
 STRIP = 150  # px, width of the strip of dots
@@ -43,10 +43,12 @@ class Strip:
 
 @frozen
 class Agreed:
-    """Differences over all runs of a model; `tone` is good, bad, or nothing without comparison."""
+    """Differences over all runs of a model, and from whom; `tone` is good, bad, or nothing without
+    comparison."""
 
     text: str
     tone: str
+    whom: str = ""
 
 
 @frozen
@@ -67,10 +69,13 @@ def overview(chapters: Sequence[Chapter]) -> Overview | None:
     if len(chapters) < 2:
         return None
     runs = [tuple(group) for _, group in groupby(chapters, key=lambda c: c.model)]
-    targets = dict.fromkeys(target for c in chapters for target, _ in c.head.deployed)
+    targets = {t: limit(c.head, t) for c in chapters for t, _ in c.head.deployed}
     wanted: list[tuple[str, Callable[[Headline], float | None], float]] = [
         ("test accuracy (%)", lambda h: h.accuracy, 100),
-        *((f"on {t} (%)", lambda h, t=t: dict(h.deployed).get(t), 100) for t in targets),
+        *(
+            (f"on {t} (%)" + (few and f", {few}"), lambda h, t=t: dict(h.deployed).get(t), 100)
+            for t, few in targets.items()
+        ),
         ("energy (nJ per sample)", lambda h: h.energy_nj, 1),
         ("spikes per sample", lambda h: h.spikes, 1),
         ("parameters", lambda h: h.parameters, 1),
@@ -129,6 +134,6 @@ def _agreed(group: Sequence[Chapter]) -> Agreed:
     found = [c.head.agreement for c in group if c.head.agreement]
     if not found:
         return Agreed("", "")
-    differing, compared = sum(a.differing for a in found), sum(a.compared for a in found)
-    tone = "bad" if differing or not compared else "good"
-    return Agreed(f"{number(differing)} of {number(compared)}", tone)
+    every = sum(found[1:], found[0])
+    tone = "bad" if every.differing or not every.compared else "good"
+    return Agreed(f"{number(every.differing)} of {number(every.compared)}", tone, every.whom)
