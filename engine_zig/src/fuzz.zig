@@ -156,8 +156,9 @@ const Campaign = struct {
                 const other = self.corpus[draw.uintLessThan(usize, self.corpus.len)];
                 const whole = draw.uintLessThan(u32, if (first) 2 else 6) == 0;
                 const asked = if (whole) good else mutator.mutate(good, other);
-                // Frames in the corpus are of sixteen numbers. Most requests have none beside them.
-                const apart = std.mem.eql(u8, op(asked), "run") or draw.uintLessThan(u32, 32) == 0;
+                // Frames in the corpus are of sixteen numbers. Half of the runs bring their own.
+                const runs = std.mem.eql(u8, op(asked), "run");
+                const apart = draw.uintLessThan(u32, if (runs) 2 else 32) == 0;
                 self.shown = if (apart) 16 * draw.uintAtMost(usize, frames_max / 16) else 0;
                 if (scarce) self.memory.left.store(draw.uintLessThan(usize, 24), .monotonic);
                 try self.ask(&engine, asked);

@@ -149,7 +149,7 @@ def test_a_report_that_fails_hides_no_result(
     status, out, err = snnk("run", "toy.toml", "--json", "made.json")
     assert status == 2
     assert "accuracy" in out
-    assert "agreement: 0 of 160" in out
+    assert "agreement with Mirror: 0 of 160" in out
     assert "page.txt" in out
     assert err.splitlines()[-1] == f"[report] (report 'Bad' from bad 1.2): {said}"
     assert json.loads(Path("made.json").read_text())["runs"]
