@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 GROUP = "snn_kernel.verbs"
 
 # Those of ours: what they do, and where they come from.
-OURS = {"engine": ("run, measure or serve the Zig engine", "snn-deploy-engine")}
+OURS = {
+    "engine": ("run, measure or serve the Zig engine", "snn-deploy-engine"),
+    "nir": ("read, write or show graphs of NIR", "snn-nir"),
+}
 
 Verb = Callable[[Sequence[str]], int]
 
