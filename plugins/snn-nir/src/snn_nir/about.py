@@ -42,10 +42,7 @@ class About:
         try:
             return cls._read(record)
         except (KeyError, TypeError, ValueError):
-            names = "dt, timesteps, mode, layers and edges"
-            raise ValueError(
-                f"its metadata are damaged: {names} are not what was written"
-            ) from None
+            raise ValueError("its metadata are damaged: not what snn-nir writes") from None
 
     @classmethod
     def _read(cls, record: Mapping[str, Any]) -> About:

@@ -1,4 +1,4 @@
-"""`snnk nir read | write | show`: graphs and network documents, without an experiment around them."""
+"""`snnk nir read | write | show`: graphs and documents, without an experiment around them."""
 
 from __future__ import annotations
 

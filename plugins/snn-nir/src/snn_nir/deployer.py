@@ -66,7 +66,7 @@ class NIR:
             raise RunError(f"'{processed.name}' cannot become {TARGET}: {processed.obstacle}")
         path = context.folder / f"{processed.name}.nir"
         write(path, graph(processed.network, self.dt))
-        if network(read(path), where=str(path)) != processed.network:
+        if network(read(path, own=True), where=str(path)) != processed.network:
             raise RunError(f"{path}: what is read back is not the network that was written")
         if text := refused(path):
             context.warn(

@@ -19,8 +19,10 @@ from snn_kernel.network import Neuron
 Reset = Literal["value", "subtract"]
 Fires = Literal["above", "at"]
 
-FIELDS = {"IF": ("r", "v_threshold", "v_reset")}
-FIELDS["LIF"] = ("tau", "r", "v_leak", "v_threshold", "v_reset")
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "IF": ("r", "v_threshold", "v_reset"),
+    "LIF": ("tau", "r", "v_leak", "v_threshold", "v_reset"),
+}
 
 
 @frozen

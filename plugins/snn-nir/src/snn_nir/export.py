@@ -76,10 +76,9 @@ def graph(network: Network, dt: float = DT_S) -> nir.NIRGraph:
     last = network.layers[-1].name
     nodes[output] = nir.Output({"output": np.array(shapes[last])})
     edges = [(ends[a], b) for a, b in _edges(network, output)]
+    about = About.of(network, dt).metadata()
     # The package's own check knows neither groups nor windows that are not square.
-    return nir.NIRGraph(
-        nodes, inner + edges, metadata=About.of(network, dt).metadata(), type_check=False
-    )
+    return nir.NIRGraph(nodes, inner + edges, metadata=about, type_check=False)
 
 
 def faults(network: Network, dt: float = DT_S) -> Iterator[Fault]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 BYTES_MAX = 1 << 30  # of a file, and of all its arrays together when unpacked
 TEXTS_MAX = 1 << 16  # in an array of names; edges have two
 ITEMS_MAX = 1 << 16  # groups and arrays of a file
+PATIENCE_S = 60.0  # that another process may take to walk through a file
 DEPTH_MAX = 64  # of groups within groups: a graph within a graph takes two
 
 
@@ -31,15 +35,17 @@ def write(path: Path, graph: nir.NIRGraph) -> Path:
     return write_atomic(path, file.getvalue())
 
 
-def read(path: Path) -> nir.NIRGraph:
+def read(path: Path, own: bool = False) -> nir.NIRGraph:
     """The graph at `path`; DataError with all that is wrong with it.
 
-    Nothing is read before its size is known, and nothing that lies in another file. Types are not
-    checked by the package, which knows neither groups nor windows that are not square.
+    Nothing is read before its size is known, and nothing that lies in another file. A damaged file
+    can make the library HDF5 loop or crash, so another process tries it before, unless it is our
+    `own`, just written. Types are not checked by the package, which knows neither groups nor
+    windows that are not square.
     """
     import nir
 
-    tree = _tree(path)
+    tree = _tree(path, own)
     faults: list[Fault] = []
     made = _node(tree.get("node"), str(path), "", faults)
     if not faults and not isinstance(made, nir.NIRGraph):
@@ -49,9 +55,7 @@ def read(path: Path) -> nir.NIRGraph:
     return made
 
 
-def _tree(path: Path) -> Mapping[str, Any]:
-    import h5py
-
+def _tree(path: Path, own: bool) -> Mapping[str, Any]:
     try:
         if (size := path.stat().st_size) > BYTES_MAX:
             what = f"has {size} bytes, more than the {BYTES_MAX} that are read"
@@ -60,16 +64,37 @@ def _tree(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise DataError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
     try:
-        with h5py.File(io.BytesIO(blob), "r") as file:
-            return _Walk(h5py).group(file, 0)
-    except _Refusal as refusal:
+        if not own:
+            _tried(blob)
+        return _walked(blob)
+    except _RefusedError as refusal:
         raise DataError(Fault(str(path), str(refusal))) from None
     except Exception as error:  # HDF5 tells damage by whatever the place where it is found raises
         what = f"is no HDF5 file, or damaged: {str(error) or type(error).__name__}"
         raise DataError(Fault(str(path), what)) from None
 
 
-class _Refusal(Exception):
+def _tried(blob: bytes) -> None:
+    """Walk through it in another process; RefusedError if that does not come back."""
+    command = [sys.executable, "-m", "snn_nir.graphfile"]
+    try:
+        done = subprocess.run(
+            command, input=blob, capture_output=True, timeout=PATIENCE_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _RefusedError(f"is damaged: HDF5 found no end in {PATIENCE_S:g} s") from None
+    if done.returncode:
+        raise _RefusedError(f"is damaged: HDF5 ended with status {done.returncode}")
+
+
+def _walked(blob: bytes) -> Mapping[str, Any]:
+    import h5py
+
+    with h5py.File(io.BytesIO(blob), "r") as file:
+        return _Walk(h5py).group(file, 0)
+
+
+class _RefusedError(Exception):
     """A file is sound, but not what is read."""
 
 
@@ -85,12 +110,12 @@ class _Walk:
     def group(self, group: Any, depth: int) -> dict[str, Any]:
         """What is in a group, by name."""
         if depth > DEPTH_MAX:
-            raise _Refusal(f"has groups within groups, more than {DEPTH_MAX} deep")
+            raise _RefusedError(f"has groups within groups, more than {DEPTH_MAX} deep")
         made: dict[str, Any] = {}
         for name in group:
             self.count("items", 1)
             if not isinstance(group.get(name, getlink=True), self.h5py.HardLink):
-                raise _Refusal(f"'{group.name}/{name}' is a link to elsewhere")
+                raise _RefusedError(f"'{group.name}/{name}' is a link to elsewhere")
             item = group[name]
             inside = isinstance(item, self.h5py.Group)
             made[name] = self.group(item, depth + 1) if inside else self.value(item)
@@ -99,12 +124,12 @@ class _Walk:
     def value(self, item: Any) -> Any:
         """A number, a text, an array of either."""
         if not isinstance(item, self.h5py.Dataset) or item.is_virtual or item.external:
-            raise _Refusal(f"'{item.name}' is no array in this file")
+            raise _RefusedError(f"'{item.name}' is no array in this file")
         if item.shape is None or item.dtype.kind not in "fiubOS":
-            raise _Refusal(f"'{item.name}' is no array of numbers or texts")
+            raise _RefusedError(f"'{item.name}' is no array of numbers or texts")
         count = math.prod(item.shape)
         if item.dtype.kind in "OS" and count > TEXTS_MAX:
-            raise _Refusal(f"'{item.name}' has {count} texts, more than {TEXTS_MAX}")
+            raise _RefusedError(f"'{item.name}' has {count} texts, more than {TEXTS_MAX}")
         self.count("bytes", count * item.dtype.itemsize)
         value = item[()]
         if isinstance(value, np.ndarray) and value.dtype.kind in "OS":
@@ -115,12 +140,12 @@ class _Walk:
         """Add to what has been met."""
         setattr(self, what, getattr(self, what) + by)
         if getattr(self, what) > self.limits[what]:
-            raise _Refusal(f"has more than {self.limits[what]} {what}")
+            raise _RefusedError(f"has more than {self.limits[what]} {what}")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, bytes):
-        raise _Refusal("has an array of what are neither numbers nor texts")
+        raise _RefusedError("has an array of what are neither numbers nor texts")
     return value.decode()
 
 
@@ -168,3 +193,8 @@ def _edges(edges: Any) -> Iterator[tuple[str, str]]:
     for edge in np.asarray(edges, object).reshape(-1, 2) if np.size(edges) % 2 == 0 else ():
         if all(isinstance(end, str) for end in edge):
             yield str(edge[0]), str(edge[1])
+
+
+if __name__ == "__main__":
+    with suppress(Exception):  # what is raised here is raised, and told, where it is read again
+        _walked(sys.stdin.buffer.read())

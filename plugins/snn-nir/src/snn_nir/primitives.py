@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from attrs import frozen
@@ -47,8 +47,11 @@ def layer(name: str, node: nir.NIRNode, steps: Steps) -> Layer:
         case "Conv1d" | "Conv2d":
             return _convolution(name, given, axes=int(kind[4]))
         case "AvgPool2d" | "SumPool2d":
-            sizes = [_sizes(given, n, 2) for n in ("kernel_size", "stride", "padding")]
-            return Pool(name, "avg" if kind == "AvgPool2d" else "sum", *sizes)
+            size, stride, padding = (
+                _sizes(given, n, 2) for n in ("kernel_size", "stride", "padding")
+            )
+            how: Literal["avg", "sum"] = "avg" if kind == "AvgPool2d" else "sum"
+            return Pool(name, how, size, stride, padding)
         case "Flatten":
             return Flatten(name)
         case "IF" | "LIF":

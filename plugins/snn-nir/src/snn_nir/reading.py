@@ -85,6 +85,13 @@ def _shape(nodes: Mapping[str, Any], edges: list[Edge], where: str) -> Iterator[
         yield Fault(where, f"has edges of nodes that are not there: {', '.join(unknown)}")
     if INPUT in nodes and type(nodes[INPUT]).__name__ != "Input":
         yield Fault(where, f"has a node '{INPUT}' that is not its Input, and documents have not")
+    leading, led = {a for a, _ in edges}, {b for _, b in edges}
+    for name, node in nodes.items():
+        kind = type(node).__name__
+        if (name in leading) == (kind == "Output") or (name in led) == (kind == "Input"):
+            yield Fault(
+                f"{where}, node '{name}' ({kind})", "is not on the way from input to output"
+            )
     try:
         order(nodes, edges)
     except CycleError as error:
@@ -122,10 +129,10 @@ class _Draft:
         rest: dict[str, tuple[Any, ...]] = {}
         for name in order(nodes, edges):
             record = (found(nodes[name].metadata) if about else None) or {}
-            if LAYER not in record and (owner := record.get(PART)) is not None:
-                if [first[a] for a in into[name]] == [owner]:
-                    first[name] = owner
-                    rest[owner] = (*rest.get(owner, ()), nodes[name])
+            owner = record.get(PART) if LAYER not in record else None
+            if owner is not None and [first[a] for a in into[name]] == [owner]:
+                first[name] = owner
+                rest[owner] = (*rest.get(owner, ()), nodes[name])
         ends = (source, output)
         kept = {n: node for n, node in nodes.items() if first[n] == n and n not in ends}
         ways = [(first[a], b) for a, b in edges if first[b] == b]

@@ -14,17 +14,17 @@ from snn_kernel.network import Conv, Flatten, GlobalSum, Layer, Linear, Neuron, 
 KEY = "snn_kernel"  # of the metadata
 LAYER = "layer"  # the type of a layer
 PART = "part_of"  # a node that is not the first of those that a layer became
-BIAS = "bias"  # whether a convolution has one: NIR's always do
+BIASED = "biased"  # whether a convolution has one: NIR's always do
 ACCUMULATORS = ("float32", "float64")
 
-FLOATS = tuple(a.name for a in attrs.fields(Neuron) if a.type == "float")
+FLOATS = ("threshold", "decay", "gain", "bias", "value", "start", "payload", "tau", "rest", "leak")
 WORDS: Mapping[str, tuple[str, ...]] = {
     "accumulator": ACCUMULATORS,
     "charge": ("normal", "lif", "lif_undecayed"),
     "reset": ("subtract", "value"),
 }
 KEPT: Mapping[type, tuple[str, ...]] = {
-    Conv: ("accumulator", BIAS),
+    Conv: ("accumulator", BIASED),
     Linear: ("accumulator",),
     Pool: ("accumulator",),
     GlobalSum: ("accumulator",),
@@ -35,9 +35,10 @@ KEPT: Mapping[type, tuple[str, ...]] = {
 
 def kept(layer: Layer) -> Mapping[str, Any]:
     """The record of a layer."""
-    values = {name: getattr(layer, name) for name in KEPT[type(layer)]}
-    if BIAS in values:
-        values[BIAS] = values[BIAS] is not None
+    names = KEPT[type(layer)]
+    values = {name: getattr(layer, name) for name in names if name != BIASED}
+    if isinstance(layer, Conv):
+        values[BIASED] = layer.bias is not None
     return {LAYER: type(layer).__name__} | values
 
 
@@ -50,6 +51,9 @@ def found(metadata: Any) -> Mapping[str, Any] | None:
 def restored(layer: Layer, record: Mapping[str, Any]) -> Layer:
     """The layer as its record has it; ValueError, with all that is wrong, for what is no record of
     such a layer."""
+    if LAYER not in record:
+        owner = record.get(PART)
+        raise ValueError(f"it is the rest of '{owner}', which does not feed it alone")
     kind = next((k for k in KEPT if k.__name__ == record.get(LAYER)), None)
     if kind is GlobalSum and isinstance(layer, Pool):
         layer = GlobalSum(layer.name)
@@ -60,15 +64,14 @@ def restored(layer: Layer, record: Mapping[str, Any]) -> Layer:
         raise ValueError(f"they have, or lack, {', '.join(sorted(unlike))}")
     if faults := list(_faults(values)):
         raise ValueError(", ".join(faults))
-    if BIAS in values and not values.pop(BIAS):
-        assert isinstance(layer, Conv)
-        values[BIAS] = None if layer.bias is None or not layer.bias.any() else layer.bias
+    if isinstance(layer, Conv) and not values.pop(BIASED) and not np.any(layer.bias):
+        values["bias"] = None
     return attrs.evolve(layer, **{n: _plain(v) for n, v in values.items()})
 
 
 def _faults(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
-        if name == BIAS:
+        if name == BIASED:
             sound = isinstance(value, bool | np.bool_)
         elif name in FLOATS:
             sound = isinstance(value, int | float | np.number) and math.isfinite(value)

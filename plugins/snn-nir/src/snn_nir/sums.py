@@ -11,7 +11,7 @@ Edge: TypeAlias = tuple[str, str]
 
 def order(nodes: Iterable[str], edges: Iterable[Edge]) -> list[str]:
     """The nodes, each after those that feed it; graphlib.CycleError if that cannot be."""
-    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in nodes})
+    sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(nodes, ()))
     for source, target in edges:
         sorter.add(target, source)
     return list(sorter.static_order())
