@@ -126,6 +126,16 @@ def test_other_models_reach_theirs(name: str, models: int, tmp_path: Path) -> No
         assert result["agreement"]["differing"] == 0
 
 
+def test_a_graph_of_nir_is_the_network_that_was_trained(tmp_path: Path) -> None:
+    made = run(tmp_path, str(ROOT / "examples" / "digits_nir.toml"))
+    assert accuracy(made, "test") > 0.93
+    assert made["agreement"] is None  # nothing is executed
+    read = snnk("nir", "read", made["files"]["nir"], str(tmp_path / "read.network"))
+    assert read.returncode == 0, read.stderr
+    assert "8 layers, input 1 × 8 × 8 (static), 4 timesteps" in read.stdout
+    assert "recurrent" not in snnk("nir", "show", made["files"]["nir"]).stdout
+
+
 @pytest.mark.skipif(not shutil.which("qemu-system-arm"), reason="qemu-system-arm is not installed")
 def test_a_microcontroller_answers_what_torch_does(tmp_path: Path) -> None:
     result = run(tmp_path, str(ROOT / "examples" / "digits_cortex_m.toml"))

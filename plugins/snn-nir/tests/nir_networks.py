@@ -12,6 +12,7 @@ from snn_kernel.network import (
     Add,
     Conv,
     Flatten,
+    Format,
     GlobalSum,
     Layer,
     Linear,
@@ -84,7 +85,13 @@ class Growth:
     def pool(self) -> None:
         size = tuple(min(self.one(1, 2), n) for n in self.shape[1:])
         padding = tuple(k // 2 * self.one(0, 1) for k in size)
-        self.add(Pool(self.name("pool"), self.one("avg", "sum"), size, size, padding))
+        self.add(
+            Pool(self.name("pool"), self.one("avg", "sum"), size, size, padding, format=self.grid())
+        )
+
+    def grid(self) -> Format | None:
+        """None, or one that all the numbers here are on."""
+        return self.one(None, Format(24, 14), Format(23, 13, "floor"))
 
     def neuron(self) -> None:
         reset = self.one("subtract", "value")
@@ -100,7 +107,7 @@ class Growth:
         source = self.last
         self.neuron()
         ends = (source, self.last) if self.one(True, False) else (self.last, source)
-        self.add(Add(self.name("add")), *ends)
+        self.add(Add(self.name("add"), self.grid()), *ends)
 
 
 @st.composite
@@ -121,7 +128,9 @@ def networks(draw: Any) -> Network:
     if growth.one(True, False):
         growth.weights()
     mode = growth.one("static", "sequence")
-    return Network(tuple(growth.layers), tuple(growth.edges), shape, growth.one(1, 2, 4), mode)
+    return Network(
+        tuple(growth.layers), tuple(growth.edges), shape, growth.one(1, 2, 4), mode, growth.grid()
+    )
 
 
 def frames(network: Network, count: int, seed: int) -> Any:

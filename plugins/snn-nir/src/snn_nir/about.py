@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from attrs import asdict, frozen
 
-from snn_kernel.network import Network
+from snn_kernel.network import INPUT, Add, Format, Network
+from snn_nir.grids import meant, told
 from snn_nir.record import KEY, found
 from snn_nir.sums import Edge
 
@@ -18,19 +19,23 @@ VERSION = 1
 
 @frozen
 class About:
-    """`dt`: seconds of a timestep; `layers` and `edges` are those of the document, its sums too."""
+    """`dt`: seconds of a timestep; `layers` and `edges` are those of the document, its sums too;
+    `grids` are those that its input and its sums are put on, by name."""
 
     dt: float
     timesteps: int
     mode: Literal["static", "sequence"]
     layers: tuple[str, ...]
     edges: tuple[Edge, ...]
+    grids: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, network: Network, dt: float) -> About:
         """That of a network in steps of `dt`."""
         names = tuple(layer.name for layer in network.layers)
-        return cls(dt, network.timesteps, network.mode, names, network.edges)
+        formats = {INPUT: network.input_format} | {s.name: s.format for s in network.only(Add)}
+        grids = tuple((name, told(format)) for name, format in formats.items() if format)
+        return cls(dt, network.timesteps, network.mode, names, network.edges, grids)
 
     @classmethod
     def found(cls, metadata: Any) -> About | None:
@@ -48,15 +53,24 @@ class About:
     def _read(cls, record: Mapping[str, Any]) -> About:
         dt, timesteps, mode = float(record["dt"]), int(record["timesteps"]), record["mode"]
         layers = tuple(map(_text, record["layers"]))
-        edges = tuple((_text(a), _text(b)) for a, b in record["edges"])
+        edges, grids = (
+            tuple((_text(a), _text(b)) for a, b in record[name]) for name in ("edges", "grids")
+        )
+        for _, text in grids:
+            meant(text)
         if not 0 < dt < math.inf or timesteps < 1 or mode not in ("static", "sequence"):
             raise ValueError
-        return cls(dt, timesteps, mode, layers, edges)
+        return cls(dt, timesteps, mode, layers, edges, grids)
 
     def metadata(self) -> dict[str, Any]:
         """As the metadata of a graph."""
         values = asdict(self) | {"version": VERSION, "layers": list(self.layers)}
-        return {KEY: values | {"edges": [list(edge) for edge in self.edges]}}
+        pairs = {"edges": self.edges, "grids": self.grids}
+        return {KEY: values | {name: [list(pair) for pair in of] for name, of in pairs.items()}}
+
+    def grid(self, name: str) -> Format | None:
+        """That of the input, or of a sum."""
+        return meant(dict(self.grids).get(name, ""))
 
 
 def _text(value: Any) -> str:

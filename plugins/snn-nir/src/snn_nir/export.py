@@ -83,7 +83,7 @@ def graph(network: Network, dt: float = DT_S) -> nir.NIRGraph:
 
 def faults(network: Network, dt: float = DT_S) -> Iterator[Fault]:
     """All that NIR cannot say of `network`."""
-    if network.quantised or network.input_format is not None:
+    if network.quantised:
         hint = "deploy the model as it was before it was quantised"
         yield Fault("network", "computes in fixed point, and NIR has no number formats", "", hint)
     for layer in network.layers:
@@ -133,7 +133,9 @@ def _neuron(layer: Neuron, dt: float) -> Iterator[str]:
 
 
 def _on_a_grid(layer: Layer) -> bool:
-    values = attrs.asdict(layer, recurse=False).values()
+    """Where metadata have no place for it."""
+    kept_of = ("format",) if isinstance(layer, Pool | GlobalSum | Add) else ()
+    values = attrs.asdict(layer, filter=lambda a, _: a.name not in kept_of, recurse=False).values()
     return any(
         isinstance(part, Format)
         for value in values

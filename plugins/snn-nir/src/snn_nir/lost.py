@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from snn_kernel.network import Add, Conv, GlobalSum, Layer, Linear, Network, Neuron, Pool
+from snn_nir.grids import told
 
 NODES = {"Linear": "Affine", "GlobalSum": "SumPool2d, Flatten", "Add": "(edges that meet)"}
 
@@ -39,5 +40,7 @@ def _open(layer: Layer) -> Iterator[str]:
             yield f"starts at {layer.start:g}"
     if isinstance(layer, Add):
         yield "order of the terms"
+    if isinstance(layer, Add | Pool | GlobalSum) and layer.format is not None:
+        yield f"grid {told(layer.format)}"
     if isinstance(layer, Conv | Linear | Pool | GlobalSum) and layer.accumulator != "float32":
         yield f"sums in {layer.accumulator}"

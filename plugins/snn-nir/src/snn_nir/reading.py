@@ -149,11 +149,16 @@ class _Draft:
         about, how = self.about, self.how
         try:
             made = Network(
-                tuple(layers.get(name) or Add(name) for name in names if name != self.output),
+                tuple(
+                    layers.get(name) or Add(name, about.grid(name) if about else None)
+                    for name in names
+                    if name != self.output
+                ),
                 tuple(edge for edge in edges if edge[1] != self.output),
                 self.input_shape,
                 how.timesteps or (about.timesteps if about else TIMESTEPS),
                 how.mode or (about.mode if about else "static"),
+                about.grid(INPUT) if about else None,
             )
         except NetworkError as error:
             raise DataError(Fault(self.where, f"is no network: {error}")) from None

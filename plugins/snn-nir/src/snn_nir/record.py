@@ -10,10 +10,12 @@ import attrs
 import numpy as np
 
 from snn_kernel.network import Conv, Flatten, GlobalSum, Layer, Linear, Neuron, Pool
+from snn_nir.grids import meant, told
 
 KEY = "snn_kernel"  # of the metadata
 LAYER = "layer"  # the type of a layer
 PART = "part_of"  # a node that is not the first of those that a layer became
+GRID = "grid"  # of what a layer puts out
 BIASED = "biased"  # whether a convolution has one: NIR's always do
 ACCUMULATORS = ("float32", "float64")
 
@@ -26,8 +28,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 KEPT: Mapping[type, tuple[str, ...]] = {
     Conv: ("accumulator", BIASED),
     Linear: ("accumulator",),
-    Pool: ("accumulator",),
-    GlobalSum: ("accumulator",),
+    Pool: ("accumulator", GRID),
+    GlobalSum: ("accumulator", GRID),
     Flatten: (),
     Neuron: ("charge", "reset", *FLOATS),
 }
@@ -36,9 +38,11 @@ KEPT: Mapping[type, tuple[str, ...]] = {
 def kept(layer: Layer) -> Mapping[str, Any]:
     """The record of a layer."""
     names = KEPT[type(layer)]
-    values = {name: getattr(layer, name) for name in names if name != BIASED}
+    values = {name: getattr(layer, name) for name in names if name not in (BIASED, GRID)}
     if isinstance(layer, Conv):
         values[BIASED] = layer.bias is not None
+    if isinstance(layer, Pool | GlobalSum):
+        values[GRID] = told(layer.format)
     return {LAYER: type(layer).__name__} | values
 
 
@@ -66,6 +70,8 @@ def restored(layer: Layer, record: Mapping[str, Any]) -> Layer:
         raise ValueError(", ".join(faults))
     if isinstance(layer, Conv) and not values.pop(BIASED) and not np.any(layer.bias):
         values["bias"] = None
+    if GRID in values:
+        values["format"] = meant(values.pop(GRID))
     return attrs.evolve(layer, **{n: _plain(v) for n, v in values.items()})
 
 
@@ -73,6 +79,8 @@ def _faults(values: Mapping[str, Any]) -> Iterator[str]:
     for name, value in values.items():
         if name == BIASED:
             sound = isinstance(value, bool | np.bool_)
+        elif name == GRID:
+            sound = isinstance(value, str)
         elif name in FLOATS:
             sound = isinstance(value, int | float | np.number) and math.isfinite(value)
         else:
