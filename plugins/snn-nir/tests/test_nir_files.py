@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import shutil
@@ -88,6 +89,46 @@ def test_a_file_in_which_hdf5_finds_no_end(tmp_path, sound, monkeypatch):
     monkeypatch.setattr(graphfile.sys, "executable", shutil.which("false"))
     with pytest.raises(DataError, match=r"endless.nir: is damaged: HDF5 ended with status 1"):
         read(path)
+
+
+ODD = (
+    *(None, "x", -1, 1 << 40, 1.5, np.nan, {}, {"snn_kernel": {"version": 1}}, True),
+    *(np.zeros(0), np.array(["a"], object), np.array([[1.5]]), np.zeros((2, 2, 2)), np.array(3)),
+)
+
+
+def test_fields_that_are_not_what_they_should_be():
+    """Sound files of whatever values: a network, or a DataError."""
+    types = {"input_type", "output_type"}  # which the package makes of shapes
+    names = {name: vars(node).keys() - types for name, node in graph(WRITTEN).nodes.items()}
+    refused = 0
+    for name, field, value in (
+        (n, f, v) for n, fields in names.items() for f in fields for v in ODD
+    ):
+        made = graph(WRITTEN)
+        setattr(made.nodes[name], field, value)
+        for plain in (False, True):
+            try:
+                network(made, Reading(plain=plain))
+            except DataError:
+                refused += 1
+    for value in ODD:
+        made = graph(WRITTEN)
+        made.nodes[INPUT].input_type = {"input": value}
+        with pytest.raises(DataError):
+            network(made)
+    for key, value in itertools.product(graph(WRITTEN).metadata["snn_kernel"], ODD):
+        made = graph(WRITTEN)
+        made.metadata["snn_kernel"][key] = value
+        with contextlib.suppress(DataError):
+            network(made)
+    for (name, node), value in itertools.product(graph(WRITTEN).nodes.items(), ODD):
+        for key in node.metadata.get("snn_kernel", ()):
+            made = graph(WRITTEN)
+            made.nodes[name].metadata["snn_kernel"][key] = value
+            with contextlib.suppress(DataError):
+                network(made)
+    assert refused > 300
 
 
 def filled(path, fill):

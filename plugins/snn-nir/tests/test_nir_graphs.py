@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import nir
@@ -135,6 +136,30 @@ def test_the_second_experiment_of_the_paper():
     ]
     assert {n.gain for n in made.only(Neuron)} == {1.0}
     assert made.shapes[made.layers[-1].name] == (10,)
+
+
+def recordings():
+    """The first 100 test recordings of N-MNIST as frames of 1 ms, and their labels."""
+    with zipfile.ZipFile(given(SHARED / "data" / "nmnist_small" / "nmnist_small.zip")) as archive:
+        names = [n for n in archive.namelist() if n.startswith("Test/") and n.endswith(".bin")]
+        found = [np.frombuffer(archive.read(name), np.uint8) for name in names]
+    frames = np.zeros((len(names), 300, 2, 34, 34), np.float32)
+    for frame, read_bytes in zip(frames, found, strict=True):
+        x, y, high, middle, low = read_bytes.reshape(-1, 5).astype(np.int64).T
+        t_us = (high & 127) << 16 | middle << 8 | low
+        np.add.at(frame, (np.minimum(t_us // 1000, 299), high >> 7, y, x), 1)
+    return frames, np.array([int(name.split("/")[1]) for name in names])
+
+
+@pytest.mark.parametrize(("reset", "right"), [("value", 100), ("subtract", 98)])
+def test_a_network_of_sinabs_recognises_digits(reset, right):
+    engine = pytest.importorskip("snn_engine")
+    how = Reading(dt=IN_TIMESTEPS, timesteps=300, mode="sequence", reset=reset)
+    made = network(read(given(SINABS)), how)
+    frames, labels = recordings()
+    with engine.Engine.load(made) as loaded:
+        logits = loaded.run(frames).logits
+    assert (logits.argmax(axis=1) == labels).sum() == right
 
 
 def test_other_primitives():

@@ -42,8 +42,9 @@ class About:
         """That in the metadata of a graph, None if there is none; ValueError if it is damaged."""
         if (record := found(metadata)) is None:
             return None
-        if record.get("version") != VERSION:
-            raise ValueError(f"its metadata are of version {record.get('version')!r:.20}")
+        version = record.get("version")
+        if not isinstance(version, int | np.integer) or version != VERSION:
+            raise ValueError(f"its metadata are of version {version!r:.20}")
         try:
             return cls._read(record)
         except (KeyError, TypeError, ValueError):

@@ -107,10 +107,13 @@ def _show(given: argparse.Namespace) -> int:
     from snn_nir.sums import order
 
     graph = read(given.graph)
-    nodes, edges = inlined(graph)
+    try:
+        nodes, edges = inlined(graph)
+    except ValueError:  # told below, where it is read
+        nodes, edges = graph.nodes, graph.edges
     feeds = {name: [b for a, b in edges if a == name] for name in nodes}
     with suppress(CycleError):
-        nodes = {name: nodes[name] for name in order(nodes, edges)}
+        nodes = {name: nodes[name] for name in order(nodes, edges) if name in nodes}
     _print(
         ("node", "type", "parameters", "feeds"),
         (

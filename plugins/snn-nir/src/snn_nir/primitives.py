@@ -67,8 +67,10 @@ def misfits(node: nir.NIRNode, source: tuple[int, ...]) -> Iterator[str]:
     """What a node says of the shape of its input and `source`, which is what it gets, is not."""
     kind, given = type(node).__name__, node
     if kind == "Flatten":
-        start, end = int(given.start_dim), int(given.end_dim)
-        if start != 0 or end not in (-1, len(source) - 1):
+        start, end = given.start_dim, given.end_dim
+        if not all(isinstance(n, int | np.integer) for n in (start, end)):
+            yield "its dimensions are no whole numbers"
+        elif start != 0 or end not in (-1, len(source) - 1):
             yield f"it flattens dimensions {start} to {end} of {source}, and layers here all"
     name = {"IF": "v_threshold", "LIF": "v_threshold", "Scale": "scale", "Threshold": "threshold"}
     if kind in name:

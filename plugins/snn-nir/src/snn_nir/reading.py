@@ -85,6 +85,9 @@ def _shape(nodes: Mapping[str, Any], edges: list[Edge], where: str) -> Iterator[
         yield Fault(where, f"has edges of nodes that are not there: {', '.join(unknown)}")
     if INPUT in nodes and type(nodes[INPUT]).__name__ != "Input":
         yield Fault(where, f"has a node '{INPUT}' that is not its Input, and documents have not")
+    for name, node in nodes.items():
+        if type(node).__name__ == "Input" and not _sizes(node):
+            yield Fault(f"{where}, node '{name}' (Input)", "its shape is no list of whole numbers")
     leading, led = {a for a, _ in edges}, {b for _, b in edges}
     for name, node in nodes.items():
         kind = type(node).__name__
@@ -97,6 +100,12 @@ def _shape(nodes: Mapping[str, Any], edges: list[Edge], where: str) -> Iterator[
     except CycleError as error:
         cycle = " → ".join(reversed(error.args[1]))
         yield Fault(where, f"is recurrent ({cycle}), and networks here are feed-forward")
+
+
+def _sizes(node: Any) -> tuple[int, ...]:
+    """The shape that an Input says it has; empty if that is none."""
+    shape = np.asarray((node.input_type or {}).get("input"))
+    return tuple(map(int, shape.reshape(-1))) if shape.dtype.kind in "iu" else ()
 
 
 @frozen
@@ -130,14 +139,13 @@ class _Draft:
         for name in order(nodes, edges):
             record = (found(nodes[name].metadata) if about else None) or {}
             owner = record.get(PART) if LAYER not in record else None
-            if owner is not None and [first[a] for a in into[name]] == [owner]:
+            if isinstance(owner, str) and [first[a] for a in into[name]] == [owner]:
                 first[name] = owner
                 rest[owner] = (*rest.get(owner, ()), nodes[name])
         ends = (source, output)
         kept = {n: node for n, node in nodes.items() if first[n] == n and n not in ends}
         ways = [(first[a], b) for a, b in edges if first[b] == b]
-        shape = np.asarray(nodes[source].input_type["input"]).reshape(-1)
-        return cls(kept, rest, ways, tuple(map(int, shape)), output, about, how, where)
+        return cls(kept, rest, ways, _sizes(nodes[source]), output, about, how, where)
 
     def network(self) -> Network:
         """The network; DataError with all that is wrong."""
