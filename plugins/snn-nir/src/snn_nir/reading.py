@@ -98,7 +98,7 @@ def _shape(nodes: Mapping[str, Any], edges: list[Edge], where: str) -> Iterator[
     try:
         order(nodes, edges)
     except CycleError as error:
-        cycle = " → ".join(reversed(error.args[1]))
+        cycle = " → ".join(error.args[1])
         yield Fault(where, f"is recurrent ({cycle}), and networks here are feed-forward")
 
 
