@@ -80,7 +80,7 @@ def pictures(network: Network, seed: int, samples: int, binary: bool = True) -> 
     x = (rng.random(shape) < rng.choice([0.1, 0.5, 1.0])).astype(np.float32)
     if not binary:
         x *= rng.integers(1, 9, shape) / np.float32(4)
-    layout = "N" + "T" * len(timed) + "HWC"[-len(network.input_shape) :]
+    layout = "N" + "T" * len(timed) + ("C", "LC", "HWC")[len(network.input_shape) - 1]
     return Samples(x, np.zeros(samples, np.int64), layout)
 
 
