@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import nir
 import numpy as np
 import pytest
 
@@ -195,6 +196,19 @@ def test_the_command(tmp_path, capsys):
     assert main(["read", str(made), str(again), *ways]) == 0
     found = Network.unpack(again.read_bytes())
     assert (found.timesteps, found.layers) == (7, written.layers)
+
+
+def test_integrators_that_hardly_move_are_told(tmp_path, capsys):
+    """A graph that counts timesteps, read as if it had seconds, would be silent."""
+    kind = nir.IF(r=np.ones(3), v_threshold=np.ones(3), v_reset=np.zeros(3))
+    shape = {"input": np.array([3])}
+    nodes = {"in": nir.Input(shape), "n": kind, "out": nir.Output({"output": np.array([3])})}
+    nir.write(tmp_path / "a.nir", nir.NIRGraph(nodes, [("in", "n"), ("n", "out")]))
+    where = [str(tmp_path / "a.nir"), str(tmp_path / "a.network")]
+    assert main(["read", *where]) == 0
+    assert "hint: 'n' integrates 0.0001 of its input per timestep" in capsys.readouterr().out
+    assert main(["read", *where, "--dt", "1"]) == 0
+    assert "hint" not in capsys.readouterr().out
 
 
 def test_show_tells_why_a_graph_is_no_network(tmp_path, capsys):

@@ -17,6 +17,7 @@ from snn_nir.dynamics import FIELDS
 if TYPE_CHECKING:
     from snn_kernel.network import Network
 
+SLOW = 1e-2  # of an input, per timestep: more often a mistaken dt than a model
 HIDDEN = ("metadata", "input_type", "output_type", "nodes", "edges")
 
 
@@ -71,6 +72,7 @@ def _seconds(text: str) -> float:
 
 def _read(given: argparse.Namespace) -> int:
     from snn_kernel import write_atomic
+    from snn_kernel.network import Neuron
     from snn_nir.graphfile import read
     from snn_nir.reading import Reading, network
 
@@ -78,6 +80,11 @@ def _read(given: argparse.Namespace) -> int:
     how = Reading(**{name: getattr(given, name) for name in names})
     made = network(read(given.graph), how, str(given.graph))
     print(f"{write_atomic(given.network, made.pack())}: {_about(made)}")
+    if slow := [n for n in made.only(Neuron) if n.charge == "normal" and 0 < n.gain < SLOW]:
+        print(
+            f"hint: '{slow[0].name}' integrates {slow[0].gain:g} of its input per timestep; "
+            "graphs whose integrators count timesteps are read with --dt 1"
+        )
     return 0
 
 
