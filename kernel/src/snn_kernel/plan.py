@@ -58,7 +58,7 @@ class Optimizer:
 
 @frozen(kw_only=True)
 class Model:
-    """[[model]], with what [model_template] has and it has not; not `evaluate`: nothing is scored;
+    """[[model]], with what [model_template] has and it has not; `evaluate = false`: no scores;
     `update` is for postprocessings: their class variable `updates` says which keys they read."""
 
     slot: ClassVar[str] = "model"

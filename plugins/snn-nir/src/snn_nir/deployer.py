@@ -43,7 +43,8 @@ class NIR:
             if neuron is not None and not hasattr(neuron, "lower"):
                 yield (
                     f"{who}: its neuron {type(neuron).__name__} has no lowered form, so it cannot "
-                    "become a node of NIR (give it lower(), or remove [deploy])"
+                    "become a node of NIR (use IFNode, LIFNode, ATIF or another neuron with "
+                    "lower(), or remove [deploy])"
                 )
             if getattr(framework, "spiking", True) is False:
                 yield f"{who} is formal: its rectifiers have no node in NIR"
